@@ -1,11 +1,25 @@
-// Compiles src/ to dist/: TypeScript with tsc.
+// Compiles src/ to dist/: TypeScript with tsc, WebAssembly text with wabt.
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import loadWabt from 'wabt';
+
+const WASM_SOURCES = ['engine/ort/adamw'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
-execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', `${root}tsconfig.json`], {
-  cwd: root,
-  stdio: 'inherit',
-});
+try {
+  execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', `${root}tsconfig.json`], {
+    cwd: root,
+    stdio: 'inherit',
+  });
+} catch {
+  process.exit(1); // tsc has said why
+}
+
+const wabt = await loadWabt();
+for (const name of WASM_SOURCES) {
+  const module = wabt.parseWat(`${name}.wat`, readFileSync(`${root}src/${name}.wat`, 'utf8'), { simd: true });
+  module.validate();
+  writeFileSync(`${root}dist/${name}.wasm`, module.toBinary({}).buffer);
+}

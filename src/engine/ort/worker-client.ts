@@ -1,0 +1,59 @@
+/** The main thread's side of the engine's worker: requests out, replies in, in order. */
+import { Worker } from 'node:worker_threads';
+import { EngineError } from '../../base/errors.js';
+import type { Method, ReplyMessage, RequestMessage, Requests } from './worker-protocol.js';
+
+interface Waiting {
+  readonly resolve: (reply: Requests[Method]['reply']) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class WorkerClient {
+  readonly #worker = new Worker(new URL('./worker.js', import.meta.url));
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #closed: Error | undefined;
+
+  constructor() {
+    this.#worker.on('message', (message: ReplyMessage) => this.#settle(message));
+    this.#worker.on('error', (error) => this.#fail(new EngineError(`engine ort stopped: ${error.message}`)));
+    this.#worker.on('exit', (code) => this.#fail(new EngineError(`engine ort's thread ended with code ${code}`)));
+    // An idle engine must not keep the process alive; a pending request does.
+    this.#worker.unref();
+  }
+
+  /** Sends a request. Buffers in `transfer` move to the worker and are gone here. */
+  call<M extends Method>(
+    method: M,
+    request: Requests[M]['request'],
+    transfer: readonly ArrayBuffer[] = [],
+  ): Promise<Requests[M]['reply']> {
+    if (this.#closed) return Promise.reject(this.#closed);
+    const id = this.#nextId++;
+    const message: RequestMessage<M> = { id, method, request };
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
+      this.#worker.ref();
+      this.#worker.postMessage(message, transfer);
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#closed = new EngineError('internal: the engine was disposed of');
+    await this.#worker.terminate();
+  }
+
+  #settle(message: ReplyMessage): void {
+    const waiting = this.#waiting.get(message.id);
+    this.#waiting.delete(message.id);
+    if (this.#waiting.size === 0) this.#worker.unref();
+    if ('reply' in message) waiting?.resolve(message.reply);
+    else waiting?.reject(new EngineError(`engine ort: ${message.error.split('\n')[0]}`, 1, { cause: message.stack }));
+  }
+
+  #fail(error: Error): void {
+    this.#closed ??= error;
+    for (const { reject } of this.#waiting.values()) reject(this.#closed);
+    this.#waiting.clear();
+  }
+}

@@ -1,0 +1,102 @@
+/** What is said between the engine (main thread) and its worker, which owns onnxruntime and all parameter memory. */
+
+import type { TensorValues } from '../tensor-spec.js';
+import type { AdamWConstants, ParameterRule, StepSettings } from '../types.js';
+
+/** One parameter of a state: its shape and rule, without values. */
+export interface ParameterLayout {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly rule: ParameterRule;
+}
+
+/** Where the optimiser runs: on the host over the graph's gradients, or inside the graph with the state as outputs. */
+export type OptimiserPlace = 'host' | 'graph';
+
+/** Tensors that travel: name, shape and values. */
+export interface FedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: TensorValues;
+}
+
+/** Options of an onnxruntime session. */
+export interface SessionSettings {
+  readonly device: string;
+  readonly threads: number;
+  /** File prefix of onnxruntime's profile, written when the session is released. */
+  readonly profile?: string;
+}
+
+/** Requests by name: what is sent and what comes back. */
+export interface Requests {
+  createState: {
+    request: {
+      layout: readonly ParameterLayout[];
+      values: readonly Float32Array[];
+      constants: AdamWConstants;
+      place: OptimiserPlace;
+    };
+    reply: { state: number };
+  };
+  readState: { request: { state: number }; reply: { values: Float32Array[] } };
+  writeState: { request: { state: number; values: readonly (readonly [string, Float32Array])[] }; reply: object };
+  readOptimiser: { request: { state: number }; reply: { step: number; first: Float32Array[]; second: Float32Array[] } };
+  writeOptimiser: {
+    request: { state: number; step: number; first: readonly Float32Array[]; second: readonly Float32Array[] };
+    reply: object;
+  };
+  disposeState: { request: { state: number }; reply: object };
+  createSession: {
+    request: {
+      model: Uint8Array;
+      settings: SessionSettings;
+      /** The state whose parameters are built in as constants, in the order and alignment of `externalLayout`. */
+      frozenState?: number;
+    };
+    reply: { session: number; milliseconds: number };
+  };
+  disposeSession: { request: { session: number }; reply: object };
+  infer: {
+    request: { session: number; state?: number; inputs: readonly FedTensor[]; outputs: readonly string[] };
+    reply: { outputs: FedTensor[] };
+  };
+  gradients: {
+    request: { session: number; state: number; inputs: readonly FedTensor[]; outputs: readonly string[] };
+    reply: { loss: number; outputs: FedTensor[]; gradients: FedTensor[] };
+  };
+  train: {
+    request: {
+      session: number;
+      state: number;
+      inputs: readonly FedTensor[];
+      outputs: readonly string[];
+      settings: StepSettings;
+    };
+    reply: { loss: number; gradientNorm?: number; finite: boolean; outputs: FedTensor[] };
+  };
+}
+
+export type Method = keyof Requests;
+
+export interface RequestMessage<M extends Method = Method> {
+  readonly id: number;
+  readonly method: M;
+  readonly request: Requests[M]['request'];
+}
+
+export type ReplyMessage =
+  | { readonly id: number; readonly reply: Requests[Method]['reply'] }
+  | { readonly id: number; readonly error: string; readonly stack?: string };
+
+/** Names of graph values that stand for a parameter's gradient, new value and new moments. */
+export const LOSS = 'loss';
+export const gradientOf = (name: string): string => `gradient:${name}`;
+export const updateOf = (name: string): string => `update:${name}`;
+export const firstMomentOf = (name: string): string => `first:${name}`;
+export const secondMomentOf = (name: string): string => `second:${name}`;
+export const nextFirstMomentOf = (name: string): string => `next-first:${name}`;
+export const nextSecondMomentOf = (name: string): string => `next-second:${name}`;
+/** Scalars fed to a graph that holds the optimiser: `[6]`, see graph-optimiser.ts. */
+export const STEP_SCALARS = 'step-scalars';
+export const GRADIENT_NORM = 'gradient-norm';

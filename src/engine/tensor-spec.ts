@@ -1,0 +1,21 @@
+/** Shape and element type of a tensor that has no values yet. */
+
+/** Element types that cross the engine boundary. */
+export type ElementType = 'float32' | 'int32';
+
+/** A tensor's description: `shape` in elements, row-major. */
+export interface TensorSpec {
+  readonly shape: readonly number[];
+  readonly dtype: ElementType;
+}
+
+/** Values of either element type. */
+export type TensorValues = Float32Array | Int32Array;
+
+/** Tensors by name. Iteration order is insertion order and is the order of parameters everywhere. */
+export type TensorSpecs = ReadonlyMap<string, TensorSpec>;
+
+/** Number of elements of `shape`; 1 for a scalar. */
+export function elementCount(shape: readonly number[]): number {
+  return shape.reduce((product, size) => product * size, 1);
+}
