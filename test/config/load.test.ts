@@ -163,7 +163,7 @@ describe('flags', () => {
   });
 
   it('takes lists and mappings', () => {
-    expect(load({ flags: { mean: [1, 2], train: { lr: 3, note: undefined } } })).toMatchObject({
+    expect(load({ flags: { mean: [1, 2], train: { lr: 3, note: undefined, 'x-mine': 1 } } })).toMatchObject({
       mean: [1, 2],
       train: { lr: 3 },
     });

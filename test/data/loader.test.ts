@@ -177,29 +177,30 @@ describe('Loader at its end', () => {
     },
   );
 
-  const script = (ending: string) => `
+  const script = (ending: string, batch: number) => `
     import { Loader, memorySource, normaliseTable } from '${new URL('../../dist/data/index.js', import.meta.url)}';
     const pixels = new Uint8Array(new SharedArrayBuffer(64 * 16));
     const source = memorySource({ name: 's', classes: 2, channels: 1, height: 4, width: 4, labels: new Uint8Array(64), pixels });
     const indices = Uint32Array.from({ length: 64 }, (_, i) => i);
     const table = normaliseTable([0.5], [0.5], 1);
     const dataset = { split: 'train', source, indices, channels: 1, table, augment: { padCrop: 0, flip: false }, sha256: () => '' };
-    const loader = new Loader({ dataset, mode: 'train', batch: 4, patch: 2, seed: 0, workers: 2 });
+    const loader = new Loader({ dataset, mode: 'train', batch: ${batch}, patch: 2, seed: 0, workers: 2 });
     let batches = 0;
     for await (const batch of loader.epoch(0)) { batches++; ${ending} }
     console.log(batches);
   `;
   const cwd = fileURLToPath(new URL('../..', import.meta.url));
-  const run = (ending: string) => {
-    const args = ['--input-type=module', '-e', script(ending)];
+  const run = (ending: string, batch: number) => {
+    const args = ['--input-type=module', '-e', script(ending, batch)];
     return spawnSync(process.execPath, args, { cwd, encoding: 'utf8', timeout: 30_000 });
   };
 
   it.each([
-    ['after close', 'if (batches === 16) await loader.close();', '16\n'],
-    ['without close', '', '16\n'],
-    ['after a loop left early', 'if (batches === 3) break;', '3\n'],
-  ])('lets the process exit %s', (_, ending, stdout) => {
-    expect(run(ending)).toMatchObject({ status: 0, stdout, stderr: '' });
+    ['after close', 4, 'if (batches === 16) await loader.close();', '16\n'],
+    ['without close', 4, '', '16\n'],
+    ['with a thread that never had work', 64, '', '1\n'],
+    ['after a loop left early', 4, 'if (batches === 3) break;', '3\n'],
+  ])('lets the process exit %s', (_, batch, ending, stdout) => {
+    expect(run(ending, batch)).toMatchObject({ status: 0, stdout, stderr: '' });
   });
 });
