@@ -346,6 +346,17 @@ describe('hostile text', () => {
     const lines = problems({ text: `seed: "a\\nb${'c'.repeat(500)}"` });
     expect(lines).toHaveLength(1);
     expect(lines[0].length).toBeLessThan(150);
+    for (const set of [
+      `seed="a\nb\u001b[31m"`,
+      `seed=${'c'.repeat(500)}`,
+      `${'k'.repeat(500)}=1`,
+      `seed=!${'t'.repeat(500)} 1`,
+    ]) {
+      const [line, ...more] = problems({ sets: [set] });
+      expect(more).toEqual([]);
+      expect(line.length).toBeLessThan(300);
+      expect(line).not.toMatch(/\p{Cc}/u);
+    }
   });
 });
 

@@ -48,8 +48,14 @@ describe('balancedSubset', () => {
   });
 
   it('keeps a smaller subset inside a larger one', () => {
-    const larger = new Set(limit(24));
-    expect([...limit(12)].every((index) => larger.has(index))).toBe(true);
+    for (const [smaller, larger] of [
+      [limit(10), limit(11)],
+      [limit(11), limit(15)],
+      [fraction(0.1), fraction(0.35)],
+    ]) {
+      const around = new Set(larger);
+      expect([...smaller].every((index) => around.has(index))).toBe(true);
+    }
   });
 
   it('names the class that is too small, and the largest limit that works', () => {
