@@ -52,7 +52,7 @@ export const engine: Flag = {
   name: 'engine',
   type: 'string',
   value: 'NAME',
-  description: 'Engine that computes',
+  description: 'Engine that computes; ort if nothing else is set',
   group: 'Engine',
   choices: ['ort', 'tensorflow'],
 };
@@ -61,7 +61,7 @@ export const device: Flag = {
   name: 'device',
   type: 'string',
   value: 'NAME',
-  description: 'Device of the engine: cpu, webgpu, cuda',
+  description: 'Device of the engine, for example cpu, webgpu or cuda; cpu if nothing else is set',
   group: 'Engine',
 };
 

@@ -1,10 +1,11 @@
 /** The command line as a process: real streams, signals and the exit code. Everything else is in run.ts. */
 import { Interruption } from './interruption.js';
+import { COMMANDS, type CommandEntry } from './registry.js';
 import { reportError } from './report-error.js';
 import { run } from './run.js';
 
-/** Runs the command line of this process and sets its exit code. */
-export async function main(): Promise<void> {
+/** Runs the command line of this process, one of `commands`, and sets its exit code. */
+export async function main(commands: readonly CommandEntry[] = COMMANDS): Promise<void> {
   const words = process.argv.slice(2);
   const io = { stdout: process.stdout, stderr: process.stderr, env: process.env, now: Date.now };
   for (const stream of [process.stdout, process.stderr]) stream.on('error', ignoreClosedPipe);
@@ -12,7 +13,7 @@ export async function main(): Promise<void> {
   const interruption = new Interruption((code) => process.exit(code));
   const stopListening = interruption.listen();
   try {
-    process.exitCode = await run(words, io, interruption);
+    process.exitCode = await run(words, io, interruption, commands);
   } finally {
     stopListening();
   }

@@ -12,12 +12,20 @@ import { describeError, reportError, writeErrorLines } from './report-error.js';
 import { didYouMean } from './suggest.js';
 import { packageVersion } from './version.js';
 
-/** Runs `words` (the command line after `wave`) and returns the exit code. Never throws. */
-export async function run(words: readonly string[], io: Io, interruption: Interruption): Promise<number> {
+/**
+ * Runs `words`, the command line after `wave`, and returns the exit code. Never throws.
+ * @param commands what there is to run; the tests bring their own.
+ */
+export async function run(
+  words: readonly string[],
+  io: Io,
+  interruption: Interruption,
+  commands: readonly CommandEntry[] = COMMANDS,
+): Promise<number> {
   const options = words.slice(0, words.includes('--') ? words.indexOf('--') : words.length);
   try {
     if (words.length === 0) {
-      io.stderr.write(overviewHelp(COMMANDS, packageVersion(), io.stderr.columns));
+      io.stderr.write(overviewHelp(commands, packageVersion(), io.stderr.columns));
       return 2;
     }
     if (options[0] === '--version') {
@@ -26,10 +34,10 @@ export async function run(words: readonly string[], io: Io, interruption: Interr
     }
     const helpWanted = options.includes('--help') || options.includes('-h');
     if (helpWanted && words[0].startsWith('-')) {
-      io.stdout.write(overviewHelp(COMMANDS, packageVersion(), io.stdout.columns));
+      io.stdout.write(overviewHelp(commands, packageVersion(), io.stdout.columns));
       return 0;
     }
-    const entry = findCommand(words[0]);
+    const entry = findCommand(words[0], commands);
     if (helpWanted) {
       io.stdout.write(commandHelp(entry, await entry.load(), io.stdout.columns));
       return 0;
@@ -41,13 +49,13 @@ export async function run(words: readonly string[], io: Io, interruption: Interr
 }
 
 /** @throws ConfigError if there is no such command. */
-function findCommand(name: string): CommandEntry {
-  const names = COMMANDS.map((command) => command.name);
+function findCommand(name: string, commands: readonly CommandEntry[]): CommandEntry {
+  const names = commands.map((command) => command.name);
   if (name.startsWith('-')) {
     const hint = didYouMean(name, ['--help', '--version']);
     throw new ConfigError(`flag ${name} stands where a command should be${hint}; see wave --help`);
   }
-  const entry = COMMANDS.find((command) => command.name === name);
+  const entry = commands.find((command) => command.name === name);
   if (entry === undefined) {
     throw new ConfigError(`unknown command "${name}"${didYouMean(name, names)}; see wave --help`);
   }

@@ -26,19 +26,20 @@ const NO_BORDER = {
 };
 
 /** Columns two spaces apart under their headings, which are underlined. Ends in a newline. */
-export function renderTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
+export function renderTable(columns: readonly Column[], cells: readonly (readonly string[])[]): string {
   const table = new Table({
     chars: NO_BORDER,
     colAligns: columns.map((column) => column.align ?? 'left'),
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
+  const rows = cells.map((row) => row.map(printable));
   const underline = columns.map(({ name }, i) =>
     '-'.repeat(Math.max(name.length, ...rows.map((row) => row[i].length))),
   );
   table.push(
     columns.map((column) => column.name),
     underline,
-    ...rows.map((row) => [...row]),
+    ...rows,
   );
   return trimLines(table.toString());
 }
@@ -49,8 +50,13 @@ export function renderPairs(pairs: readonly (readonly [name: string, value: stri
     chars: NO_BORDER,
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  table.push(...pairs.map((pair) => [...pair]));
+  table.push(...pairs.map((pair) => pair.map(printable)));
   return trimLines(table.toString());
+}
+
+/** Names come from files of strangers: a control character must not reach the terminal. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 function trimLines(text: string): string {
