@@ -12,6 +12,12 @@ export interface CommandEntry {
 /** All subcommands in the order of the help. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'inspect',
+    summary: 'List the tensors, parameters and history of a checkpoint',
+    group: 'Look',
+    load: async () => (await import('./commands/inspect.js')).inspectCommand,
+  },
+  {
     name: 'doctor',
     summary: 'Try every engine and device, and say how to repair what fails',
     group: 'Look',

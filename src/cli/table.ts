@@ -1,5 +1,6 @@
 /** Tables of results: plain characters, no colour, so that they read the same on a terminal, in a log and in a mail. */
 import Table from 'cli-table3';
+import { printable } from '../base/text.js';
 
 /** One column: its heading, and `right` for numbers. */
 export interface Column {
@@ -25,7 +26,10 @@ const NO_BORDER = {
   'mid-mid': '',
 };
 
-/** Columns two spaces apart under their headings, which are underlined. Ends in a newline. */
+/**
+ * Columns two spaces apart under their headings, which are underlined. Ends in a newline. Control characters are
+ * escaped: names come from files of strangers and must not reach the terminal as they are.
+ */
 export function renderTable(columns: readonly Column[], cells: readonly (readonly string[])[]): string {
   const table = new Table({
     chars: NO_BORDER,
@@ -52,11 +56,6 @@ export function renderPairs(pairs: readonly (readonly [name: string, value: stri
   });
   table.push(...pairs.map((pair) => pair.map(printable)));
   return trimLines(table.toString());
-}
-
-/** Names come from files of strangers: a control character must not reach the terminal. */
-function printable(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }
 
 function trimLines(text: string): string {

@@ -19,7 +19,7 @@ describe('renderTable', () => {
 
   it('shows control characters instead of sending them to the terminal', () => {
     expect(renderTable([{ name: 'n' }], [['\u001b[2Jx\n\u009b1m']])).toBe(
-      'n\n------------------\n\\x1b[2Jx\\x0a\\x9b1m\n',
+      'n\n------------------------\n\\u001b[2Jx\\u000a\\u009b1m\n',
     );
   });
 });
