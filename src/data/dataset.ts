@@ -1,0 +1,40 @@
+/** A source, the samples of it that are in use, and how they are prepared: all that a loader needs to know. */
+import { createHash } from 'node:crypto';
+import type { ImageSource } from './source.js';
+import type { Augment } from './transforms.js';
+
+export interface Dataset {
+  readonly split: 'train' | 'test';
+  readonly source: ImageSource;
+  /** Samples in use: indices into the source, ascending. */
+  readonly indices: Uint32Array;
+  /** Channels handed to the model: the source's, or more if its one channel is repeated. */
+  readonly channels: number;
+  /** `[channels, 256]`: the normalised value of every pixel value. */
+  readonly table: Float32Array;
+  /** Applied in training mode only. */
+  readonly augment: Augment;
+  /**
+   * SHA-256 (hex) of the samples in use: shape, indices, labels and pixels. The same for plain and gzip files, and
+   * whatever the transforms. Computed on the first call.
+   */
+  sha256(): string;
+}
+
+/** Digest of the named samples of a source; see `Dataset.sha256`. */
+export function sampleSha256(source: ImageSource, indices: Uint32Array): string {
+  const { channels, height, width, classes } = source;
+  const bytes = channels * height * width;
+  const hash = createHash('sha256').update(
+    JSON.stringify({ samples: indices.length, channels, height, width, classes }),
+  );
+  hash.update(indices).update(Int32Array.from(indices, (index) => source.labels[index]));
+  // Neighbours in one go: usually that is the whole source.
+  for (let first = 0; first < indices.length; ) {
+    let last = first;
+    while (last + 1 < indices.length && indices[last + 1] === indices[last] + 1) last++;
+    hash.update(source.pixels.subarray(indices[first] * bytes, (indices[last] + 1) * bytes));
+    first = last + 1;
+  }
+  return hash.digest('hex');
+}

@@ -1,0 +1,53 @@
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { dataSchema, loadConfig, nonStrictPaths } from '#wave/config/index.js';
+
+const schema = z.strictObject({ data: dataSchema });
+const load = (...sets: string[]) => loadConfig({ schema, sets: sets.map((set) => `data.${set}`) }).data;
+
+const FILES = '{images: i, labels: l}';
+
+describe('dataSchema', () => {
+  it('is strict at every level', () => {
+    expect(nonStrictPaths(dataSchema)).toEqual([]);
+  });
+
+  it('fills in every key', () => {
+    expect(load('source=synthetic')).toEqual({
+      source: 'synthetic',
+      train: null,
+      test: null,
+      classes: null,
+      channels: null,
+      mean: [0.5],
+      std: [0.5],
+      augment: { pad_crop: 0, flip: false },
+      limit: null,
+      fraction: null,
+      workers: 1,
+      synthetic: { image: 28, channels: 1, classes: 10, train: 2000, test: 500, seed: 0 },
+    });
+  });
+
+  it('takes IDX files of one split or both', () => {
+    expect(load('source=idx', 'classes=10', `test=${FILES}`).test).toEqual({ images: 'i', labels: 'l' });
+  });
+
+  it.each([
+    [['source=idx', 'classes=10'], /data\.source: source idx needs train: or test: files$/],
+    [['source=idx', `train=${FILES}`], /data\.classes: source idx needs the number of classes$/],
+    [
+      ['source=synthetic', 'limit=5', 'fraction=0.5'],
+      /give limit or fraction, not both; found limit 5 and fraction 0\.5$/,
+    ],
+    [['source=synthetic', 'fraction=0'], /expected a number above 0 and of at most 1 or null, found 0$/],
+    [['source=synthetic', 'fraction=1.5'], /fraction: expected a number above 0 and of at most 1 or null, found 1\.5$/],
+    [['source=synthetic', 'std=[0]'], /data\.std\.0: expected a positive number, found 0$/],
+    [['source=synthetic', 'mean=[1, 2]', 'std=[1, 2, 3]'], /data\.std: mean has 2 values and std 3/],
+    [['source=synthetic', 'classes=3'], /must equal synthetic\.classes \(10\) or be left out, found 3$/],
+    [['source=imagefolder'], /data\.source: expected one of idx, synthetic, found "imagefolder"$/],
+    [['source=synthetic', 'augment.padcrop=2'], /unknown key, did you mean `pad_crop`\?$/],
+  ])('refuses %j', (sets, message) => {
+    expect(() => load(...sets)).toThrow(message);
+  });
+});
