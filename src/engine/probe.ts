@@ -110,7 +110,12 @@ function runChild({ engine, device }: ProbeTarget, options: ProbeOptions): Promi
 function crashText(code: number | null, signal: NodeJS.Signals | null, output: string): string {
   const end = signal === null ? `ended with code ${code}` : `crashed with ${signal}`;
   // Node adds a native stack trace of its own below the driver's last words.
-  const said = output.split(/^-+ Native stack trace/m, 1)[0].trim().split('\n').at(-1) ?? '';
+  const said =
+    output
+      .split(/^-+ Native stack trace/m, 1)[0]
+      .trim()
+      .split('\n')
+      .at(-1) ?? '';
   return said === '' ? end : `${end}: ${said}`;
 }
 
