@@ -12,6 +12,24 @@ export interface CommandEntry {
 /** All subcommands in the order of the help. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'pretrain',
+    summary: 'Train a ViT from scratch: an ancestor, or the baseline to compare with',
+    group: 'Train',
+    load: async () => (await import('./commands/pretrain.js')).pretrainCommand,
+  },
+  {
+    name: 'eval',
+    summary: 'Measure the accuracy of a model on a data set',
+    group: 'Use',
+    load: async () => (await import('./commands/eval.js')).evalCommand,
+  },
+  {
+    name: 'predict',
+    summary: 'Classify images with a model',
+    group: 'Use',
+    load: async () => (await import('./commands/predict.js')).predictCommand,
+  },
+  {
     name: 'inspect',
     summary: 'List the tensors, parameters and history of a checkpoint',
     group: 'Look',
