@@ -23,8 +23,8 @@ const PURPOSE =
 const EXIT_CODES =
   'Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 a check did not hold, 130 or 143 interrupted.';
 
-/** Overview of all commands; `columns` is the width of the terminal, 80 if it has none. */
-export function overviewHelp(commands: readonly CommandEntry[], version: string, columns = 80): string {
+/** Overview of all commands; `columns` is the width of the terminal. */
+export function overviewHelp(commands: readonly CommandEntry[], version: string, columns: number): string {
   const groups = [...new Set(commands.map((command) => command.group))].map((group) => {
     const rows = commands.filter((c) => c.group === group).map((c): Row => [c.name, c.summary]);
     return section(GROUP_TITLES[group], rows, columns);
@@ -54,7 +54,7 @@ export function overviewHelp(commands: readonly CommandEntry[], version: string,
 }
 
 /** Help of one command: usage, arguments, flags by group, examples. */
-export function commandHelp(entry: CommandEntry, command: Command, columns = 80): string {
+export function commandHelp(entry: CommandEntry, command: Command, columns: number): string {
   const positionals = command.positionals.map((p) => p.name.toUpperCase() + (p.variadic === true ? '...' : ''));
   const needed = command.flags.filter((flag) => flag.required === true).map(label);
   const parts = [

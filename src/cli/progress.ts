@@ -24,7 +24,10 @@ export interface ProgressOptions {
 /** Chooses how to show progress. A bar needs a terminal: without one it becomes plain lines. */
 export async function openProgress({ mode, stream, env, now }: ProgressOptions): Promise<Progress> {
   if (mode === 'none') return { emit: () => {}, close: () => {} };
-  const terminal = stream.isTTY === true && env.TERM !== 'dumb';
+  // Some pseudo-terminals (containers, remote jobs) say that they are 0 columns wide; ora would count infinitely many
+  // lines to clear on them.
+  const wide = stream.columns === undefined || stream.columns > 0;
+  const terminal = stream.isTTY === true && wide && env.TERM !== 'dumb';
   // Logs of build servers keep every frame of a live line, even where they pretend to be a terminal.
   const bar = terminal && (mode === 'bar' || (mode === 'auto' && !isSet(env.CI)));
   if (!bar) return new (await import('./progress-plain.js')).PlainProgress(stream, now);

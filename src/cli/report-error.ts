@@ -36,14 +36,20 @@ const LABELS: Readonly<Record<string, string>> = { InternalError: 'internal erro
 export function describeError(error: unknown, interruptedWith?: number): ErrorDocument {
   const message = error instanceof Error ? error.message : String(error);
   if (interruptedWith !== undefined) {
-    const told = error instanceof WaveError;
-    return { type: 'InterruptedError', message: told ? message : 'stopped by a signal', exitCode: interruptedWith };
+    return { type: 'InterruptedError', message: interruptedMessage(error, message), exitCode: interruptedWith };
   }
   if (error instanceof WaveError) return { type: error.name, message, exitCode: error.exitCode };
-  const firstLine = message.split('\n', 1)[0];
-  return {
-    type: 'InternalError',
-    message: `${firstLine} (run again with --debug and report it)`,
-    exitCode: 1,
-  };
+  return { type: 'InternalError', message: internalMessage(message), exitCode: 1 };
+}
+
+/** What a stage says when it stops is for the user; that it threw the abort is not; anything else went wrong meanwhile. */
+function interruptedMessage(error: unknown, message: string): string {
+  if (error instanceof WaveError) return message;
+  const stopped = 'stopped by a signal';
+  if (error instanceof Error && error.name === 'AbortError') return stopped;
+  return `${stopped}, and failed meanwhile: ${internalMessage(message)}`;
+}
+
+function internalMessage(message: string): string {
+  return `${message.split('\n', 1)[0]} (run again with --debug and report it)`;
 }

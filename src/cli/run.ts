@@ -6,7 +6,7 @@ import { ConfigError } from '../base/errors.js';
 import type { Outcome } from './command.js';
 import { commandHelp, overviewHelp } from './help.js';
 import type { Interruption } from './interruption.js';
-import type { Io } from './io.js';
+import type { Io, OutputStream } from './io.js';
 import { COMMANDS, type CommandEntry } from './registry.js';
 import { describeError, reportError, writeErrorLines } from './report-error.js';
 import { didYouMean } from './suggest.js';
@@ -25,7 +25,7 @@ export async function run(
   const options = words.slice(0, words.includes('--') ? words.indexOf('--') : words.length);
   try {
     if (words.length === 0) {
-      io.stderr.write(overviewHelp(commands, packageVersion(), io.stderr.columns));
+      io.stderr.write(overviewHelp(commands, packageVersion(), columnsOf(io.stderr)));
       return 2;
     }
     if (options[0] === '--version') {
@@ -34,18 +34,23 @@ export async function run(
     }
     const helpWanted = options.includes('--help') || options.includes('-h');
     if (helpWanted && words[0].startsWith('-')) {
-      io.stdout.write(overviewHelp(commands, packageVersion(), io.stdout.columns));
+      io.stdout.write(overviewHelp(commands, packageVersion(), columnsOf(io.stdout)));
       return 0;
     }
     const entry = findCommand(words[0], commands);
     if (helpWanted) {
-      io.stdout.write(commandHelp(entry, await entry.load(), io.stdout.columns));
+      io.stdout.write(commandHelp(entry, await entry.load(), columnsOf(io.stdout)));
       return 0;
     }
     return print(await execute(entry, words, io, interruption), options.includes('--json'), io);
   } catch (error) {
     return reportError(error, words, io, interruption.exitCode);
   }
+}
+
+/** Width of the terminal; 80 where there is none, or where it does not know. */
+function columnsOf({ columns }: OutputStream): number {
+  return columns === undefined || columns === 0 ? 80 : columns;
 }
 
 /** @throws ConfigError if there is no such command. */

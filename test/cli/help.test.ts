@@ -38,7 +38,7 @@ describe.each(COMMANDS)('help of $name', (entry) => {
   it('ends in examples that the command accepts', async () => {
     const command = await entry.load();
     expect(
-      commandHelp(entry, command)
+      commandHelp(entry, command, 80)
         .trimEnd()
         .endsWith(command.examples.at(-1)?.command ?? 'an example'),
     ).toBe(true);

@@ -103,6 +103,14 @@ describe('plain lines', () => {
     expect(stream.text).toBe('wave: training\n');
   });
 
+  it('are used on a terminal that says it has no columns', async () => {
+    const stream = new Sink({ columns: 0 });
+    const progress = await openProgress({ mode: 'bar', stream, env: {}, now: () => 0 });
+    progress.emit({ type: 'phase', text: 'training' });
+    progress.close();
+    expect(stream.text).toBe('wave: training\n');
+  });
+
   it('are not written with --progress none', async () => {
     const stream = new Sink({ columns: 80 });
     const progress = await openProgress({ mode: 'none', stream, env: {}, now: () => 0 });

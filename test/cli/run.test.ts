@@ -4,6 +4,7 @@ import { CheckError, ConfigError, DataError } from '#wave/base/errors.js';
 import type { Command, Outcome, Session } from '#wave/cli/command.js';
 import { EVERYWHERE } from '#wave/cli/flags.js';
 import type { CommandEntry } from '#wave/cli/registry.js';
+import { describeError } from '#wave/cli/report-error.js';
 import { commandLine } from '#wave/cli/session.js';
 import { onlyDocument, wave } from './support.js';
 
@@ -104,6 +105,21 @@ describe('a failure', () => {
     expect(code).toBe(2);
     expect(stderr).toBe(`wave: error: ${message}\n`);
     expect(onlyDocument(stdout)).toEqual({ ok: false, error: { type: 'ConfigError', message, exitCode: 2 } });
+  });
+});
+
+describe('an interruption', () => {
+  const save = new DataError('saved after step 12');
+  const abort = AbortSignal.abort().reason;
+  it.each([
+    [save, 'saved after step 12'],
+    [abort, 'stopped by a signal'],
+    [
+      new TypeError('x is undefined'),
+      'stopped by a signal, and failed meanwhile: x is undefined (run again with --debug and report it)',
+    ],
+  ])('tells %s', (error, message) => {
+    expect(describeError(error, 130)).toEqual({ type: 'InterruptedError', message, exitCode: 130 });
   });
 });
 

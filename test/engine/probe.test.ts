@@ -21,8 +21,8 @@ describe('probe', () => {
     expect(detail).toContain('abacus');
   });
 
-  it('does not start an engine that is not installed', async () => {
-    expect(installedVersion('@tensorflow/tfjs-node-gpu')).toBeUndefined();
+  // The package is optional: where it is installed, there is nothing absent to find.
+  it.runIf(installedVersion('@tensorflow/tfjs-node-gpu') === undefined)('does not start an absent engine', async () => {
     expect(await probe({ engine: 'tensorflow', device: 'default' })).toMatchObject({
       status: 'not available',
       detail: 'not installed',
