@@ -31,8 +31,3 @@ export function explainIoError(error: unknown): string {
   const known = code === undefined ? undefined : REASONS.get(code);
   return known ?? (error instanceof Error ? error.message : String(error));
 }
-
-/** Whether an error is a failed system call, as opposed to a bug or an error of the suite. */
-export function isSystemError(error: unknown): boolean {
-  return error instanceof Error && 'syscall' in error && errorCodeOf(error) !== undefined;
-}
