@@ -67,7 +67,8 @@ export class Rng {
 
   /**
    * A draw from the normal distribution of mean 0 and deviation `std`, conditioned on [lo, hi]. As in timm's and
-   * PyTorch's `trunc_normal_`, the bounds are values, not multiples of `std`.
+   * PyTorch's `trunc_normal_`, the bounds are values, not multiples of `std`. They may exclude the centre, up to about 8 `std` away from it; farther out
+   * every draw is the nearer bound.
    *
    * @param std standard deviation before truncation, above 0.
    */

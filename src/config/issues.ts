@@ -1,9 +1,9 @@
 /** Turns zod's issues into problems with a place, the rule in words, and what was found. */
 import type { z } from 'zod';
 import { choicesAt, expectedAt, type JsonSchema, knownKeys, placesOf } from './expected.js';
-import { type Problem, quoted } from './problems.js';
+import { type Problem, pathText, quoted } from './problems.js';
 import { closest } from './suggest.js';
-import { lookUp, pathText, type Tree } from './tree.js';
+import { lookUp, type Tree } from './tree.js';
 
 type Issue = z.core.$ZodIssue;
 

@@ -1,7 +1,7 @@
 /** `--set a.b=c` and named flags, laid over the settings of the files. */
 import { LineCounter } from 'yaml';
 import { acceptsList, type JsonSchema } from './expected.js';
-import { type Problem, quoted } from './problems.js';
+import { oneLine, type Problem, quoted } from './problems.js';
 import { type MapEntry, type MapTree, mergeTrees, type Origin, PRIVATE_PREFIX, type Tree, treeOf } from './tree.js';
 import { parseYaml } from './yaml-tree.js';
 
@@ -18,7 +18,7 @@ interface Target {
  * @param layer number of this layer, for sorting problems.
  */
 export function applySet(tree: Tree, argument: string, layer: number, target: Target): Tree {
-  const origin: Origin = { text: `--set ${argument}`, layer, line: 0, column: 0 };
+  const origin: Origin = { text: `--set ${oneLine(argument)}`, layer, line: 0, column: 0 };
   const split = argument.indexOf('=');
   const segments = argument.slice(0, split).split('.');
   const refuse = (message: string): Tree => {
@@ -49,7 +49,7 @@ export function applySet(tree: Tree, argument: string, layer: number, target: Ta
  */
 export function applyFlag(tree: Tree, name: string, path: string, value: unknown, layer: number, target: Target): Tree {
   const shown = typeof value === 'object' ? JSON.stringify(value) : String(value);
-  const origin: Origin = { text: `${name}=${shown}`, layer, line: 0, column: 0 };
+  const origin: Origin = { text: `${name}=${oneLine(shown)}`, layer, line: 0, column: 0 };
   return setAt(tree, path.split('.'), 0, treeOf(value, origin), origin, target) ?? tree;
 }
 

@@ -14,10 +14,25 @@ export interface Problem {
 /** Longest piece of the user's text that a message repeats, in characters. */
 const MAX_QUOTED_CHARS = 60;
 
+function shortened(text: string): string {
+  return text.length > MAX_QUOTED_CHARS ? `${text.slice(0, MAX_QUOTED_CHARS)}...` : text;
+}
+
 /** `text` in double quotes, escaped to one line and shortened if long. */
 export function quoted(text: string): string {
-  const short = text.length > MAX_QUOTED_CHARS ? `${text.slice(0, MAX_QUOTED_CHARS)}...` : text;
-  return JSON.stringify(short);
+  return JSON.stringify(shortened(text));
+}
+
+/** `text` as it is, but shortened if long and with line breaks and other control characters escaped. */
+export function oneLine(text: string): string {
+  return shortened(text).replaceAll(/[\p{Cc}\u2028\u2029]/gu, (character) =>
+    character === '\n' ? '\\n' : `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+/** A path as people write it: `train.lr`, `stages.0.kind`; a key that would be misread is quoted. */
+export function pathText(path: readonly PropertyKey[]): string {
+  return path.map((key) => (/^[\w-]{1,60}$/.test(String(key)) ? String(key) : quoted(String(key)))).join('.');
 }
 
 function lineOf(problem: Problem): string {

@@ -92,8 +92,3 @@ export function lookUp(tree: Tree, path: readonly PropertyKey[]): { node: Tree |
   }
   return { node, origin: node.origin };
 }
-
-/** A path as people write it: `train.lr`, `stages.0.kind`; a key that would be misread is quoted. */
-export function pathText(path: readonly PropertyKey[]): string {
-  return path.map((key) => (/^[\w-]+$/.test(String(key)) ? String(key) : JSON.stringify(String(key)))).join('.');
-}

@@ -3,7 +3,7 @@
  * tags, and bounds on size, depth and aliases so that no file can make the reader hang.
  */
 import { type Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type YAMLMap } from 'yaml';
-import { type Problem, quoted } from './problems.js';
+import { oneLine, type Problem, quoted } from './problems.js';
 import { type MapEntry, type Origin, PRIVATE_PREFIX, type Tree } from './tree.js';
 
 /** Aliases (`*name`) in one text. People use a handful; each is looked up by a walk over the document. */
@@ -81,7 +81,7 @@ function duplicateKey(rest: string): string {
 function syntaxMessage(code: string, message: string): string {
   if (code === 'TAB_AS_INDENT') return 'a tab indents this line; indent with spaces';
   if (code === 'MULTIPLE_DOCS') return 'a second document starts here (---); a file holds one';
-  return `not valid YAML: ${message.split('\n')[0]}`;
+  return `not valid YAML: ${oneLine(message)}`;
 }
 
 class Converter {

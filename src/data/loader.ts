@@ -9,7 +9,7 @@ import type { Dataset } from './dataset.js';
 import { checkPatchShape } from './patches.js';
 import { WorkerPool } from './worker-pool.js';
 
-/** Batches made ahead: one in use by the caller's next step, one finished, one being made. */
+/** Batches made ahead: enough to ride out a slow one (a garbage collection, a busy core) without a wait. */
 const DEFAULT_PREFETCH = 3;
 
 export interface LoaderOptions {
@@ -26,7 +26,7 @@ export interface LoaderOptions {
   readonly seed: number;
   /** Threads; 0 makes batches on the calling thread. Default 1. */
   readonly workers?: number;
-  /** Most batches that are finished or under way at a time. Default 3. */
+  /** Most batches made ahead of the one the caller works on. Default 3. */
   readonly prefetch?: number;
 }
 
@@ -87,12 +87,17 @@ export class Loader {
     const { workers = 1, prefetch = DEFAULT_PREFETCH } = this.#options;
     const order = this.#order(epoch);
     // Without threads nothing is gained by making a batch before it is asked for.
-    const ahead = workers === 0 ? 1 : Math.max(1, prefetch);
+    const ahead = workers === 0 ? 0 : Math.max(1, prefetch);
     const queue: Promise<Batch>[] = [];
     let next = startBatch;
+    const fill = (length: number) => {
+      while (queue.length < length && next < this.batchesPerEpoch) queue.push(this.#make(order, epoch, next++));
+    };
     for (let index = startBatch; index < this.batchesPerEpoch; index++) {
-      while (queue.length < ahead && next < this.batchesPerEpoch) queue.push(this.#make(order, epoch, next++));
+      fill(Math.max(1, ahead));
       const batch = await queue.shift();
+      // Before the caller gets to work, so that the threads have as much to do as they may.
+      fill(ahead);
       if (batch) yield batch;
     }
   }

@@ -1,6 +1,6 @@
 /**
  * A smaller training set with every class in it. Which images are taken is a pure function of the labels and the seed,
- * and a smaller subset of a class lies within a larger one.
+ * and for one seed a smaller subset lies within a larger one.
  */
 import { ConfigError } from '../base/errors.js';
 import { createRng } from '../base/rng.js';

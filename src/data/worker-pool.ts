@@ -47,8 +47,9 @@ export class WorkerPool<Job, Result> {
     for (let i = 0; i < count; i++) {
       // The flags of this process are not for the threads: `--input-type` alone would keep them from starting.
       const worker = new Worker(url, { workerData, execArgv: [], name: `${name} ${i}` });
-      worker.unref();
       worker.on('message', (reply: ReplyMessage<Result>) => this.#receive(reply));
+      // After the listener, which would undo it: an idle thread must not keep the process alive.
+      worker.unref();
       worker.on('error', (error) => this.#fail(`${name} ${i} failed: ${error.message}`));
       worker.on('messageerror', (error) => this.#fail(`${name} ${i} sent what cannot be read: ${error.message}`));
       worker.on('exit', (code) => this.#fail(`${name} ${i} stopped with exit code ${code}`));

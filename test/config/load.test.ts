@@ -163,7 +163,7 @@ describe('flags', () => {
   });
 
   it('takes lists and mappings', () => {
-    expect(load({ flags: { mean: [1, 2], train: { lr: 3, note: undefined } } })).toMatchObject({
+    expect(load({ flags: { mean: [1, 2], train: { lr: 3, note: undefined, 'x-mine': 1 } } })).toMatchObject({
       mean: [1, 2],
       train: { lr: 3 },
     });
@@ -346,6 +346,17 @@ describe('hostile text', () => {
     const lines = problems({ text: `seed: "a\\nb${'c'.repeat(500)}"` });
     expect(lines).toHaveLength(1);
     expect(lines[0].length).toBeLessThan(150);
+    for (const set of [
+      `seed="a\nb\u001b[31m"`,
+      `seed=${'c'.repeat(500)}`,
+      `${'k'.repeat(500)}=1`,
+      `seed=!${'t'.repeat(500)} 1`,
+    ]) {
+      const [line, ...more] = problems({ sets: [set] });
+      expect(more).toEqual([]);
+      expect(line.length).toBeLessThan(300);
+      expect(line).not.toMatch(/\p{Cc}/u);
+    }
   });
 });
 
