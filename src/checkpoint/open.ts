@@ -1,0 +1,120 @@
+/** Opens checkpoints: a file, an index of shards, a folder that holds one of them, or bytes in memory. */
+import { readdir, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { printable } from '../base/text.js';
+import { type ByteSource, ioError, MemorySource, openFileSource } from './byte-source.js';
+import { CheckpointError } from './errors.js';
+import { recogniseForeign, SNIFF_BYTES } from './foreign.js';
+import { type Header, readHeader, readHeaderLength } from './header.js';
+import { LENGTH_BYTES } from './limits.js';
+import { type SafetensorsReader, SingleFileReader } from './reader.js';
+import { openIndex } from './sharded.js';
+
+/** Name that is looked for in a folder first. */
+export const MODEL_FILE = 'model.safetensors';
+
+/** Name that is looked for in a folder second: the index of a model in several files. */
+export const INDEX_FILE = 'model.safetensors.index.json';
+
+/** End of the name of an index. */
+const INDEX_SUFFIX = '.safetensors.index.json';
+
+/** Files with weights that are not safetensors, to say why a folder is refused. */
+const PICKLE_NAME = /\.(?:bin|pt|pth|ckpt)$/;
+
+/**
+ * Opens a checkpoint and checks its header (of every shard, for a sharded model). No tensor is read yet.
+ * @param path A safetensors file, a `NAME.safetensors.index.json`, or a folder that holds `model.safetensors` or
+ * `model.safetensors.index.json`.
+ * @throws {CheckpointError} with the first thing that is wrong.
+ */
+export async function openSafetensors(path: string): Promise<SafetensorsReader> {
+  let isFolder: boolean;
+  try {
+    isFolder = (await stat(path)).isDirectory();
+  } catch (error) {
+    throw ioError(error, path, 'read');
+  }
+  const file = isFolder ? await findInFolder(path) : path;
+  return basename(file).endsWith(INDEX_SUFFIX) ? openIndex(file, openFile) : openFile(file);
+}
+
+/**
+ * Reads a checkpoint that is in memory. The bytes are not copied and must not change while the reader is in use.
+ * @param sourceName Stands where a path would stand in messages.
+ * @throws {CheckpointError} as {@link openSafetensors}.
+ */
+export function parseSafetensors(bytes: Uint8Array, sourceName: string): SafetensorsReader {
+  const head = bytes.subarray(0, SNIFF_BYTES);
+  const header = recognising(head, sourceName, () => {
+    const length = readHeaderLength(head, bytes.byteLength, sourceName);
+    return readHeader(bytes.subarray(LENGTH_BYTES, LENGTH_BYTES + length), bytes.byteLength, sourceName);
+  });
+  return new SingleFileReader(new MemorySource(sourceName, bytes), withSource(header, sourceName));
+}
+
+async function openFile(path: string): Promise<SingleFileReader> {
+  const source = await openFileSource(path);
+  try {
+    return new SingleFileReader(source, withSource(await readFileHeader(source), path));
+  } catch (error) {
+    await source.close();
+    throw error;
+  }
+}
+
+async function readFileHeader(source: ByteSource): Promise<Header> {
+  const head = new Uint8Array(Math.min(SNIFF_BYTES, source.size));
+  await source.readInto(head, 0);
+  const length = recognising(head, source.name, () => readHeaderLength(head, source.size, source.name));
+  const headerBytes = new Uint8Array(length);
+  await source.readInto(headerBytes, LENGTH_BYTES);
+  return recognising(head, source.name, () => readHeader(headerBytes, source.size, source.name));
+}
+
+/** Runs a check of the header; when it fails and the file is of another known format, says that instead. */
+function recognising<T>(head: Uint8Array, source: string, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    const foreign = error instanceof CheckpointError ? recogniseForeign(head) : undefined;
+    if (foreign !== undefined) {
+      throw new CheckpointError(foreign.code, source, foreign.problem, { cause: error });
+    }
+    throw error;
+  }
+}
+
+function withSource(header: Header, source: string): Header {
+  return { ...header, warnings: header.warnings.map((warning) => `${printable(source)}: ${warning}`) };
+}
+
+async function findInFolder(folder: string): Promise<string> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    throw ioError(error, folder, 'read');
+  }
+  for (const name of [MODEL_FILE, INDEX_FILE]) {
+    if (names.includes(name)) {
+      return join(folder, name);
+    }
+  }
+  throw new CheckpointError('NoModelInFolder', folder, describeFolder(names.sort()));
+}
+
+function describeFolder(names: readonly string[]): string {
+  const lacks = `the folder holds neither ${MODEL_FILE} nor ${INDEX_FILE}`;
+  const safetensors = names.filter((name) => name.endsWith('.safetensors') || name.endsWith(INDEX_SUFFIX));
+  if (safetensors.length > 0) {
+    const some = safetensors.slice(0, 3).map(printable).join(', ');
+    const others = safetensors.length > 3 ? ` and ${safetensors.length - 3} more` : '';
+    return `${lacks}; name one of its files: ${some}${others}`;
+  }
+  const pickle = names.find((name) => PICKLE_NAME.test(name));
+  if (pickle !== undefined) {
+    return `${lacks}, only ${printable(pickle)}, a PyTorch pickle that is not read; convert it to safetensors first`;
+  }
+  return `${lacks}; check the path`;
+}

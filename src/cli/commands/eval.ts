@@ -1,0 +1,68 @@
+/** `wave eval`: accuracy of a model on a data set, with an optional lower limit for scripts. */
+import { CheckError } from '../../base/errors.js';
+import type { Arguments } from '../arguments.js';
+import type { Command, Outcome, Session } from '../command.js';
+import * as flags from '../flags.js';
+
+export const evalCommand: Command = {
+  positionals: [{ name: 'model', description: 'model.safetensors, or a folder that holds one' }],
+  flags: [
+    flags.required(flags.config),
+    flags.set,
+    flags.dryRun,
+    {
+      name: 'min-accuracy',
+      type: 'number',
+      value: 'SHARE',
+      description: 'Exit with 3 if the top-1 accuracy is below this share, 0 to 1',
+      group: 'Options',
+      min: 0,
+      max: 1,
+    },
+    flags.engine,
+    flags.device,
+    flags.threads,
+    flags.progress,
+    ...flags.EVERYWHERE,
+  ],
+  examples: [
+    {
+      command: 'wave eval runs/ancestor/model.safetensors --config configs/quickstart.yaml',
+      purpose: 'How good is the model?',
+    },
+    {
+      command: 'wave eval runs/ancestor/model.safetensors --config configs/quickstart.yaml --min-accuracy 0.85',
+      purpose: 'Let a script fail when it is not good enough',
+    },
+  ],
+  run,
+};
+
+async function run(args: Arguments, session: Session): Promise<Outcome> {
+  const [{ evaluate, evaluateSchema }, { loadSettings }] = await Promise.all([
+    import('../../stages/evaluate.js'),
+    import('../settings.js'),
+  ]);
+  const settings = await loadSettings(evaluateSchema, args);
+  if (args.has('dry-run')) return settings.dryRun();
+  const model = args.needText('model');
+  const result = await evaluate(model, settings.config, await session.startStage());
+  const [{ renderTable }, { share }] = await Promise.all([import('../table.js'), import('../progress-text.js')]);
+  const columns = ['top-1', 'top-5', 'loss', 'images', 'images/s'];
+  const text = renderTable(
+    columns.map((name) => ({ name, align: 'right' })),
+    [
+      [
+        share(result.top1),
+        share(result.top5),
+        result.loss.toFixed(4),
+        String(result.images),
+        String(Math.round(result.imagesPerSecond)),
+      ],
+    ],
+  );
+  const limit = args.number('min-accuracy');
+  if (limit === undefined || result.top1 >= limit) return { data: result, text };
+  const failure = new CheckError(`${model}: top-1 accuracy must be at least ${limit}; found ${result.top1}`);
+  return { data: result, text, failure };
+}

@@ -1,0 +1,106 @@
+/** `wave predict`: the most probable classes of images. */
+import { existsSync } from 'node:fs';
+import { ConfigError } from '../../base/errors.js';
+import type { PredictResult } from '../../stages/predict.js';
+import type { Arguments } from '../arguments.js';
+import type { Command, Outcome, Session } from '../command.js';
+import * as flags from '../flags.js';
+
+export const predictCommand: Command = {
+  positionals: [
+    { name: 'model', description: 'model.safetensors, or a folder that holds one' },
+    { name: 'input', description: 'image files, or folders of images', variadic: true },
+  ],
+  flags: [
+    {
+      name: 'top',
+      type: 'integer',
+      value: 'N',
+      description: 'Classes to show for each image',
+      group: 'Options',
+      default: '5',
+      min: 1,
+    },
+    {
+      name: 'heads',
+      type: 'integer',
+      value: 'N',
+      description: 'Attention heads, for a checkpoint that does not say how many it has',
+      group: 'Options',
+      min: 1,
+    },
+    {
+      name: 'logits',
+      type: 'string',
+      value: 'FILE',
+      description: 'Also write the logits of all images to this safetensors file',
+      group: 'Output',
+    },
+    { ...flags.force, description: 'Replace the file of --logits if it is already there' },
+    flags.engine,
+    flags.device,
+    flags.threads,
+    flags.progress,
+    ...flags.EVERYWHERE,
+  ],
+  examples: [
+    { command: 'wave predict runs/ancestor/model.safetensors photo.jpg', purpose: 'What is on the photo?' },
+    {
+      command: 'wave predict runs/ancestor/model.safetensors photos --top 1 --json',
+      purpose: 'The best class of every image of a folder, for a script',
+    },
+  ],
+  run,
+};
+
+async function run(args: Arguments, session: Session): Promise<Outcome> {
+  const logitsOut = args.text('logits');
+  if (logitsOut !== undefined && existsSync(logitsOut) && !args.has('force')) {
+    throw new ConfigError(`${logitsOut}: is already there; --force replaces it`);
+  }
+  const { predict } = await import('../../stages/predict.js');
+  const heads = args.number('heads');
+  const name = args.text('engine');
+  const device = args.text('device');
+  const threads = args.number('threads');
+  const result = await predict(
+    {
+      model: args.needText('model'),
+      inputs: [...args.list('input')],
+      top: args.number('top') ?? 1,
+      ...(heads !== undefined && { heads }),
+      ...(logitsOut !== undefined && { logitsOut }),
+      engine: {
+        ...(name !== undefined && { name }),
+        ...(device !== undefined && { device }),
+        ...(threads !== undefined && { threads }),
+      },
+    },
+    await session.startStage(),
+  );
+  return { data: result, text: await render(result) };
+}
+
+async function render({ predictions }: PredictResult): Promise<string> {
+  const [{ renderTable }, { share }] = await Promise.all([import('../table.js'), import('../progress-text.js')]);
+  // The input stands in its first row only, so that the eye finds where the next one begins.
+  const rows = predictions.flatMap(({ input, top }) =>
+    top.map((guess, rank) => [
+      rank === 0 ? input : '',
+      String(rank + 1),
+      guess.label,
+      String(guess.class),
+      share(guess.probability),
+    ]),
+  );
+  return renderTable(
+    [
+      { name: 'input' },
+      { name: 'rank', align: 'right' },
+      { name: 'label' },
+      { name: 'class', align: 'right' },
+      { name: 'probability', align: 'right' },
+    ],
+    rows,
+  );
+}

@@ -1,0 +1,121 @@
+/** The flags that several commands share, each defined once. A command lists those that make sense for it. */
+import type { Flag } from './command.js';
+
+export const config: Flag = {
+  name: 'config',
+  type: 'string',
+  value: 'FILE',
+  description: 'YAML file with the settings',
+  group: 'Configuration',
+};
+
+export const set: Flag = {
+  name: 'set',
+  type: 'list',
+  value: 'KEY.PATH=VALUE',
+  description: 'Change one setting of the file; may be repeated',
+  group: 'Configuration',
+};
+
+export const seed: Flag = {
+  name: 'seed',
+  type: 'integer',
+  value: 'N',
+  description: 'Seed of everything random',
+  group: 'Configuration',
+  min: 0,
+};
+
+export const dryRun: Flag = {
+  name: 'dry-run',
+  type: 'boolean',
+  description: 'Check everything, print the resolved settings as YAML and start nothing',
+  group: 'Configuration',
+};
+
+export const outFolder: Flag = {
+  name: 'out',
+  type: 'string',
+  value: 'DIR',
+  description: 'Folder to write to',
+  group: 'Output',
+};
+
+export const force: Flag = {
+  name: 'force',
+  type: 'boolean',
+  description: 'Replace what is already there',
+  group: 'Output',
+};
+
+export const engine: Flag = {
+  name: 'engine',
+  type: 'string',
+  value: 'NAME',
+  description: 'Engine that computes; ort if nothing else is set',
+  group: 'Engine',
+  choices: ['ort', 'tensorflow'],
+};
+
+export const device: Flag = {
+  name: 'device',
+  type: 'string',
+  value: 'NAME',
+  description: 'Device of the engine, for example cpu, webgpu or cuda; cpu if nothing else is set',
+  group: 'Engine',
+};
+
+export const threads: Flag = {
+  name: 'threads',
+  type: 'integer',
+  value: 'N',
+  description: 'Threads of the engine',
+  group: 'Engine',
+  min: 1,
+};
+
+export const progress: Flag = {
+  name: 'progress',
+  type: 'string',
+  value: 'KIND',
+  description: 'How progress is shown on stderr; auto is a bar on a terminal and plain lines elsewhere',
+  group: 'Output',
+  choices: ['auto', 'none', 'plain', 'bar'],
+  default: 'auto',
+};
+
+export const quiet: Flag = {
+  name: 'quiet',
+  type: 'boolean',
+  description: 'No progress and no notes on stderr, errors only',
+  group: 'Output',
+};
+
+export const json: Flag = {
+  name: 'json',
+  type: 'boolean',
+  description: 'Print exactly one JSON document on stdout',
+  group: 'Output',
+};
+
+export const debug: Flag = {
+  name: 'debug',
+  type: 'boolean',
+  description: 'Add the stack trace to an error',
+  group: 'Output',
+};
+
+export const help: Flag = {
+  name: 'help',
+  type: 'boolean',
+  description: 'Show this help',
+  group: 'Output',
+};
+
+/** Flags of every command. */
+export const EVERYWHERE: readonly Flag[] = [json, quiet, debug, help];
+
+/** The same flag, but it has to be given. */
+export function required(flag: Flag): Flag {
+  return { ...flag, required: true };
+}

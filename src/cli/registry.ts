@@ -1,0 +1,44 @@
+/** The list of subcommands. It holds the summaries, so that the overview loads none of the commands themselves. */
+import type { Command } from './command.js';
+
+/** A subcommand by name; `load` imports its file. */
+export interface CommandEntry {
+  readonly name: string;
+  readonly summary: string;
+  readonly group: 'Train' | 'Use' | 'Look';
+  readonly load: () => Promise<Command>;
+}
+
+/** All subcommands in the order of the help. */
+export const COMMANDS: readonly CommandEntry[] = [
+  {
+    name: 'pretrain',
+    summary: 'Train a ViT from scratch: an ancestor, or the baseline to compare with',
+    group: 'Train',
+    load: async () => (await import('./commands/pretrain.js')).pretrainCommand,
+  },
+  {
+    name: 'eval',
+    summary: 'Measure the accuracy of a model on a data set',
+    group: 'Use',
+    load: async () => (await import('./commands/eval.js')).evalCommand,
+  },
+  {
+    name: 'predict',
+    summary: 'Classify images with a model',
+    group: 'Use',
+    load: async () => (await import('./commands/predict.js')).predictCommand,
+  },
+  {
+    name: 'inspect',
+    summary: 'List the tensors, parameters and history of a checkpoint',
+    group: 'Look',
+    load: async () => (await import('./commands/inspect.js')).inspectCommand,
+  },
+  {
+    name: 'doctor',
+    summary: 'Try every engine and device, and say how to repair what fails',
+    group: 'Look',
+    load: async () => (await import('./commands/doctor.js')).doctorCommand,
+  },
+];

@@ -1,0 +1,84 @@
+/** `wave doctor` on this machine, and on machines where things are missing. */
+import { describe, expect, it, vi } from 'vitest';
+import * as probes from '#wave/engine/probe.js';
+import { onlyDocument, wave } from './support.js';
+
+vi.mock('#wave/engine/probe.js', async (original) => {
+  const real = await original<typeof probes>();
+  return { ...real, probe: vi.fn(real.probe), installedVersion: vi.fn(real.installedVersion) };
+});
+
+interface Report {
+  readonly result: {
+    readonly usable: boolean;
+    readonly findings: { readonly what: string; readonly status: string }[];
+  };
+}
+
+describe('on this machine', () => {
+  it('finds the default engine working and tells about everything there is', async () => {
+    const { code, stdout, stderr } = await wave(['doctor', '--json']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { result } = onlyDocument(stdout) as Report;
+    expect(result.usable).toBe(true);
+    expect(result.findings.map(({ what }) => what)).toEqual([
+      'node',
+      'wave',
+      'onnxruntime-node',
+      '@tensorflow/tfjs',
+      'sharp',
+      'ort/cpu',
+      'ort/webgpu',
+      'ort/cuda',
+      'tensorflow',
+    ]);
+    expect(result.findings.find(({ what }) => what === 'ort/cpu')?.status).toBe('ok');
+  });
+});
+
+describe('on a machine whose default engine crashes', () => {
+  const crash = async (target: probes.ProbeTarget): Promise<probes.ProbeResult> =>
+    target.device === 'webgpu'
+      ? { ...target, status: 'ok', detail: 'computed a matrix product in 9 ms' }
+      : { ...target, status: 'broken', detail: 'crashed with SIGILL' };
+
+  it('prints the report, the repairs and the error, and exits with 1', async () => {
+    vi.mocked(probes.probe).mockImplementation(crash);
+    vi.mocked(probes.installedVersion).mockImplementation((name) => (name === 'sharp' ? undefined : '1.2.3'));
+    const { code, stdout, stderr } = await wave(['doctor']);
+    expect(code).toBe(1);
+    expect(stderr).toBe('wave: error: the default engine ort/cpu does not work: crashed with SIGILL\n');
+    const steady = stdout.replace(/^(node|wave)( .*ok +)\S+$/gm, '$1$2VERSION');
+    expect(steady).toMatchInlineSnapshot(`
+      "what              status  detail
+      ----------------  ------  ---------------------------------
+      node              ok      VERSION
+      wave              ok      VERSION
+      onnxruntime-node  ok      1.2.3
+      @tensorflow/tfjs  ok      1.2.3
+      sharp             broken  not installed
+      ort/cpu           broken  crashed with SIGILL
+      ort/webgpu        ok      computed a matrix product in 9 ms
+      ort/cuda          broken  crashed with SIGILL
+      tensorflow        broken  crashed with SIGILL
+
+      To repair or add:
+        sharp: npm install
+        ort/cpu: npm install --force onnxruntime-node (64-bit Linux, macOS or Windows)
+        ort/cuda: node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12
+        tensorflow: npm install @tensorflow/tfjs-node-gpu@4.22.0
+      "
+    `);
+  });
+
+  it('has the report beside the error with --json', async () => {
+    vi.mocked(probes.probe).mockImplementation(crash);
+    const { code, stdout } = await wave(['doctor', '--json']);
+    expect(code).toBe(1);
+    expect(onlyDocument(stdout)).toMatchObject({
+      ok: false,
+      error: { type: 'EngineError' },
+      result: { usable: false },
+    });
+  });
+});

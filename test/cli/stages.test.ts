@@ -1,0 +1,229 @@
+/** The commands that run a stage: what they hand to it, and how they print what comes back. Only the stages are fakes. */
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import type { StageContext } from '#wave/stages/context.js';
+import { onlyDocument, wave } from './support.js';
+
+const engineSchema = z.strictObject({
+  name: z.enum(['ort', 'tensorflow']).default('ort'),
+  device: z.string().default('cpu'),
+  threads: z.int().min(1).nullable().default(null),
+});
+const schema = z.strictObject({
+  seed: z.int().default(0),
+  epochs: z.int().default(3),
+  engine: engineSchema.prefault({}),
+});
+
+const pretrain = vi.fn();
+const evaluate = vi.fn();
+const predict = vi.fn();
+vi.mock('#wave/stages/pretrain.js', () => ({ pretrain, pretrainSchema: schema }));
+vi.mock('#wave/stages/evaluate.js', () => ({ evaluate, evaluateSchema: schema }));
+vi.mock('#wave/stages/predict.js', () => ({ predict }));
+
+let folder: string;
+let config: string;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'wave-stages-'));
+  config = join(folder, 'a.yaml');
+  await writeFile(config, 'epochs: 5\n');
+});
+
+afterAll(() => rm(folder, { recursive: true }));
+
+beforeEach(() => {
+  vi.resetAllMocks();
+  pretrain.mockResolvedValue(trained);
+  evaluate.mockResolvedValue(measured);
+  predict.mockResolvedValue(predicted);
+});
+
+const trained = {
+  model: 'runs/a/model.safetensors',
+  steps: 1200,
+  epochs: 3,
+  top1: 0.8761,
+  top5: 0.991,
+  loss: 0.41234,
+  parameters: 1_200_000,
+  imagesPerSecond: 1234.5,
+  seconds: 201,
+  engine: 'ort',
+  device: 'cpu',
+};
+const measured = { top1: 0.8761, top5: 0.991, loss: 0.41234, images: 10_000, imagesPerSecond: 2345.6 };
+const predicted = {
+  classes: 3,
+  predictions: [
+    {
+      input: 'a.png',
+      index: 0,
+      top: [
+        { label: 'cat', class: 2, probability: 0.75 },
+        { label: 'dog', class: 0, probability: 0.2 },
+      ],
+    },
+    { input: 'b.png', index: 0, top: [{ label: 'dog', class: 0, probability: 0.5 }] },
+  ],
+};
+
+describe('pretrain', () => {
+  it('runs the stage with the settings of file, --set and flags, the later winning', async () => {
+    const words = [
+      'pretrain',
+      '--config',
+      config,
+      '--out',
+      'runs/a',
+      '--set',
+      'seed=1',
+      '--set',
+      'engine.device=webgpu',
+    ];
+    await wave([...words, '--seed', '7', '--threads', '2']);
+    expect(pretrain).toHaveBeenCalledOnce();
+    const [settings, out, context] = pretrain.mock.calls[0] as [unknown, unknown, StageContext];
+    expect(settings).toEqual({ seed: 7, epochs: 5, engine: { name: 'ort', device: 'webgpu', threads: 2 } });
+    expect(out).toEqual({ dir: 'runs/a', force: false });
+    expect(context.command).toBe(['wave', ...words, '--seed 7 --threads 2'].join(' '));
+    expect(context.signal.aborted).toBe(false);
+  });
+
+  it('prints a table', async () => {
+    const { code, stdout } = await wave(['pretrain', '--config', config, '--out', 'runs/a', '--force']);
+    expect(code).toBe(0);
+    expect(pretrain.mock.calls[0][1]).toEqual({ dir: 'runs/a', force: true });
+    expect(stdout).toMatchInlineSnapshot(`
+      "model       runs/a/model.safetensors
+      top-1       87.6 %
+      top-5       99.1 %
+      loss        0.4123
+      parameters  1200000
+      trained     1200 steps, 3 epochs
+      time        3:21, 1235 images/s
+      engine      ort/cpu
+      "
+    `);
+  });
+
+  it('prints the result as JSON', async () => {
+    const { stdout } = await wave(['pretrain', '--config', config, '--out', 'runs/a', '--json']);
+    expect(onlyDocument(stdout)).toEqual({ ok: true, result: trained });
+  });
+
+  it('prints all settings and starts nothing with --dry-run', async () => {
+    const { code, stdout } = await wave(['pretrain', '--config', config, '--out', 'runs/a', '--dry-run']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('\nengine:\n  device: cpu\n  name: ort\n  threads: null\nepochs: 5\nseed: 0\n');
+    expect(pretrain).not.toHaveBeenCalled();
+  });
+
+  it('prints all settings as JSON with --dry-run --json', async () => {
+    const { stdout } = await wave(['pretrain', '--config', config, '--out', 'runs/a', '--dry-run', '--json']);
+    expect(onlyDocument(stdout)).toEqual({
+      ok: true,
+      result: { dryRun: true, config: { seed: 0, epochs: 5, engine: { name: 'ort', device: 'cpu', threads: null } } },
+    });
+  });
+
+  it('refuses wrong settings with one line each, before anything is started', async () => {
+    const bad = join(folder, 'bad.yaml');
+    await writeFile(bad, 'epocs: 5\nseed: many\n');
+    const { code, stdout, stderr } = await wave(['pretrain', '--config', bad, '--out', 'runs/a']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr.split('\n')).toEqual([
+      expect.stringMatching(/^wave: error: .*bad\.yaml:1:1: .*epocs.*epochs/),
+      expect.stringMatching(/^wave: error: .*bad\.yaml:2:7: seed: /),
+      '',
+    ]);
+    expect(pretrain).not.toHaveBeenCalled();
+  });
+
+  it('names the flag that is wrong for the settings', async () => {
+    const { code, stderr } = await wave(['pretrain', '--config', config, '--out', 'a', '--set', 'engine.threads=0']);
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^wave: error: --set engine\.threads=0: [^\n]+\n$/);
+  });
+
+  it('shows the progress of the stage on stderr', async () => {
+    pretrain.mockImplementation(async (_config: unknown, _out: unknown, { emit }: StageContext) => {
+      emit({ type: 'phase', text: 'training' });
+      return trained;
+    });
+    const words = ['pretrain', '--config', config, '--out', 'runs/a'];
+    expect((await wave(words)).stderr).toBe('wave: training\n');
+    expect((await wave([...words, '--quiet'])).stderr).toBe('');
+    expect((await wave([...words, '--progress', 'none'])).stderr).toBe('');
+    expect(onlyDocument((await wave([...words, '--json'])).stdout)).toMatchObject({ ok: true });
+  });
+});
+
+describe('eval', () => {
+  it('runs the stage on the model and prints a table', async () => {
+    const { code, stdout } = await wave(['eval', 'm.safetensors', '--config', config]);
+    expect(code).toBe(0);
+    expect(evaluate.mock.calls[0][0]).toBe('m.safetensors');
+    expect(stdout).toMatchInlineSnapshot(`
+      " top-1   top-5    loss  images  images/s
+      ------  ------  ------  ------  --------
+      87.6 %  99.1 %  0.4123   10000      2346
+      "
+    `);
+  });
+
+  it.each([
+    ['0.8761', 0],
+    ['0.8762', 3],
+  ])('with --min-accuracy %s exits with %i', async (limit, code) => {
+    const result = await wave(['eval', 'm.safetensors', '--config', config, '--min-accuracy', limit]);
+    expect(result.code).toBe(code);
+    expect(result.stdout).toContain('87.6 %');
+    const error = `wave: error: m.safetensors: top-1 accuracy must be at least ${limit}; found 0.8761\n`;
+    expect(result.stderr).toBe(code === 0 ? '' : error);
+  });
+
+  it('refuses a percentage as --min-accuracy', async () => {
+    const { code, stderr } = await wave(['eval', 'm.safetensors', '--config', config, '--min-accuracy', '85']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('flag --min-accuracy must be a number from 0 to 1; found "85"');
+  });
+});
+
+describe('predict', () => {
+  it('hands everything that was given to the stage, and nothing else', async () => {
+    await wave(['predict', 'm.safetensors', 'a.png', '007.png']);
+    await wave(['predict', 'm', 'a', '--heads=3', '--top=1', '--logits', join(folder, 'l'), '--device', 'webgpu']);
+    expect(predict.mock.calls.map(([options]) => options)).toEqual([
+      { model: 'm.safetensors', inputs: ['a.png', '007.png'], top: 5, engine: {} },
+      { model: 'm', inputs: ['a'], top: 1, heads: 3, logitsOut: join(folder, 'l'), engine: { device: 'webgpu' } },
+    ]);
+  });
+
+  it('prints the best classes of each input', async () => {
+    const { stdout } = await wave(['predict', 'm.safetensors', 'a.png', 'b.png']);
+    expect(stdout).toMatchInlineSnapshot(`
+      "input  rank  label  class  probability
+      -----  ----  -----  -----  -----------
+      a.png     1  cat        2       75.0 %
+                2  dog        0       20.0 %
+      b.png     1  dog        0       50.0 %
+      "
+    `);
+  });
+
+  it('replaces a file of logits only with --force', async () => {
+    const words = ['predict', 'm.safetensors', 'a.png', '--logits', config];
+    expect(await wave(words)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `wave: error: ${config}: is already there; --force replaces it\n`,
+    });
+    expect(predict).not.toHaveBeenCalled();
+    expect((await wave([...words, '--force'])).code).toBe(0);
+  });
+});

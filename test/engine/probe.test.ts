@@ -1,0 +1,70 @@
+/** The probe tells working, absent and broken engines apart, and survives what drivers do. */
+import { describe, expect, it } from 'vitest';
+import { installedVersion, PROBE_TARGETS, probe } from '#wave/engine/probe.js';
+import { probeData, probeModel } from '#wave/engine/probe-model.js';
+
+const child = new URL('./fixtures/bad-driver.mjs', import.meta.url);
+
+describe('probe', () => {
+  it('runs the model on the default engine', async () => {
+    expect(await probe(PROBE_TARGETS[0])).toEqual({
+      engine: 'ort',
+      device: 'cpu',
+      status: 'ok',
+      detail: expect.stringMatching(/^computed a matrix product in \d+ ms$/),
+    });
+  });
+
+  it('does not find a device that no machine has', async () => {
+    const { status, detail } = await probe({ engine: 'ort', device: 'abacus' });
+    expect(status).toBe('not available');
+    expect(detail).toContain('abacus');
+  });
+
+  // The package is optional: where it is installed, there is nothing absent to find.
+  it.runIf(installedVersion('@tensorflow/tfjs-node-gpu') === undefined)('does not start an absent engine', async () => {
+    expect(await probe({ engine: 'tensorflow', device: 'default' })).toMatchObject({
+      status: 'not available',
+      detail: 'not installed',
+    });
+  });
+
+  it.each([
+    ['hang', 'broken', 'no answer within 0.3 s'],
+    ['abort', 'broken', 'crashed with SIGABRT: vulkan: lost the device'],
+    ['quit', 'broken', 'ended with code 7'],
+    ['wrong', 'broken', 'the product of two 4 x 4 matrices came out wrong'],
+    ['noisy', 'not available', 'No adapter'],
+  ])('survives a driver that does this: %s', async (device, status, detail) => {
+    const options = device === 'hang' ? { child, timeout: 300 } : { child };
+    expect(await probe({ engine: 'ort', device }, options)).toEqual({ engine: 'ort', device, status, detail });
+  });
+});
+
+describe('installedVersion', () => {
+  it('finds packages that hide their package.json behind exports', () => {
+    expect(installedVersion('sharp')).toMatch(/^\d+\.\d+\.\d+/);
+    expect(installedVersion('no-such-package')).toBeUndefined();
+  });
+});
+
+describe('probe model', () => {
+  it('computes the product that is expected', async () => {
+    const { InferenceSession, Tensor } = await import('onnxruntime-node');
+    const session = await InferenceSession.create(probeModel());
+    const { a, b, c } = probeData();
+    const output = await session.run({ a: new Tensor('float32', a, [4, 4]), b: new Tensor('float32', b, [4, 4]) });
+    expect(output.c.dims).toEqual([4, 4]);
+    expect(output.c.data).toEqual(c);
+  });
+
+  it('has a product by which a transposed operand would be noticed', () => {
+    const { a, b, c } = probeData();
+    const transposed = b.map((_, i) => b[(i % 4) * 4 + Math.floor(i / 4)]);
+    const other = c.map((_, i) => {
+      const row = Math.floor(i / 4);
+      return [0, 1, 2, 3].reduce((sum, k) => sum + a[row * 4 + k] * transposed[k * 4 + (i % 4)], 0);
+    });
+    expect(other).not.toEqual(c);
+  });
+});
