@@ -97,9 +97,7 @@ export interface TrainingStep {
    */
   run(inputs: ReadonlyMap<string, TensorValues>, settings: StepSettings): Promise<StepResult>;
   /** Forward and backward only: the loss, outputs and the gradient of every trained parameter. */
-  gradients(
-    inputs: ReadonlyMap<string, TensorValues>,
-  ): Promise<{
+  gradients(inputs: ReadonlyMap<string, TensorValues>): Promise<{
     loss: number;
     outputs: ReadonlyMap<string, TensorValues>;
     gradients: ReadonlyMap<string, Float32Array>;

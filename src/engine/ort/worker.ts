@@ -137,7 +137,7 @@ function collect(tensors: Tensors, names: readonly string[]): FedTensor[] {
   });
 }
 
-const scalarOf = (tensors: Tensors, name: string): number => (tensors[name]?.data as Float32Array)[0] as number;
+const scalarOf = (tensors: Tensors, name: string): number => Number((tensors[name] as ort.Tensor).data[0]);
 
 const handlers: Handlers = {
   createState({ layout, values, constants, place }) {

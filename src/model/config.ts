@@ -1,0 +1,90 @@
+/** The `model:` block of a configuration, and the spec that it means. */
+import { z } from 'zod';
+import { ConfigError, ModelError } from '../base/errors.js';
+import { PRESET_NAMES, PRESETS, type Preset } from './presets.js';
+import { geometry, type ModelSpec, type Preprocess } from './spec.js';
+
+const size = z.int().min(1);
+const optional = <T extends z.ZodType>(schema: T) => schema.nullable().default(null);
+
+export const modelSchema = z.strictObject({
+  preset: optional(z.enum(PRESET_NAMES)).describe('sizes to start from'),
+  image: optional(z.union([size, z.tuple([size, size])])).describe('side, or [height, width], in pixels'),
+  patch: optional(size).describe('side of a patch, pixels'),
+  channels: optional(size).describe('null = as the data'),
+  depth: optional(size).describe('blocks'),
+  width: optional(size).describe('size of a token'),
+  heads: optional(size).describe('attention heads'),
+  mlp_ratio: z.number().positive().default(4).describe('hidden width of the MLP over width'),
+  eps: z.number().positive().default(1e-6).describe('added to the variance in layer norms'),
+  pool: z.enum(['token', 'avg']).default('token').describe('what the head sees: class token or mean of patch tokens'),
+  class_token: z.boolean().default(true),
+  distillation_token: z.boolean().default(false),
+  register_tokens: z.int().min(0).default(0),
+});
+
+/** The checked `model:` block. */
+export type ModelConfig = z.output<typeof modelSchema>;
+
+/** What the data says about the model. */
+export interface DataFacts {
+  readonly channels: number;
+  readonly classes: number;
+  /** Height and width, pixels. */
+  readonly image: readonly [number, number];
+  readonly preprocess: Preprocess;
+}
+
+/**
+ * @throws ConfigError when a size is missing, or sizes do not fit together or the data.
+ */
+export function resolveModel(config: ModelConfig, data: DataFacts): ModelSpec {
+  const preset: Partial<Preset> = config.preset === null ? {} : PRESETS[config.preset];
+  const pick = (key: 'patch' | 'depth' | 'width' | 'heads'): number => {
+    const value = config[key] ?? preset[key];
+    if (value !== undefined) return value;
+    throw new ConfigError(`model.${key}: is missing; give it, or a preset (${PRESET_NAMES.join(', ')})`);
+  };
+  const image = config.image ?? preset.image;
+  const width = pick('width');
+  const spec: ModelSpec = {
+    image: image === undefined ? [...data.image] : typeof image === 'number' ? [image, image] : image,
+    patch: pick('patch'),
+    channels: config.channels ?? data.channels,
+    depth: pick('depth'),
+    width,
+    heads: pick('heads'),
+    hidden: Math.round(width * config.mlp_ratio),
+    classes: data.classes,
+    eps: config.eps,
+    pool: config.pool,
+    final_norm: config.pool === 'avg' ? 'fc_norm' : 'norm',
+    class_token: config.class_token,
+    distillation_token: config.distillation_token,
+    register_tokens: config.register_tokens,
+    position_prefix: true,
+    preprocess: data.preprocess,
+  };
+  try {
+    geometry(spec);
+  } catch (error) {
+    if (error instanceof ModelError) throw new ConfigError(error.message);
+    throw error;
+  }
+  checkFits(spec, data);
+  return spec;
+}
+
+/**
+ * @throws ConfigError when the model expects other images or classes than the data has.
+ */
+export function checkFits(spec: ModelSpec, data: Omit<DataFacts, 'preprocess'>): void {
+  const refuse = (what: string, model: string | number, found: string | number) => {
+    throw new ConfigError(`model and data: the model has ${what} ${model}, the data ${found}; change one of them`);
+  };
+  if (spec.channels !== data.channels) refuse('channels', spec.channels, data.channels);
+  if (spec.classes !== data.classes) refuse('classes', spec.classes, data.classes);
+  if (spec.image[0] !== data.image[0] || spec.image[1] !== data.image[1]) {
+    refuse('image size', spec.image.join('x'), data.image.join('x'));
+  }
+}
