@@ -82,11 +82,11 @@ function roundMagnitude(value: number): number {
     // Subnormal: a multiple of the step. A carry into the exponent gives the smallest normal number, as it should.
     return roundHalfToEven(value / F16_STEP);
   }
+  // Exact, because log2 of a float32 just under a power of two still differs from the power in float64.
   const exponent = Math.floor(Math.log2(value));
-  // log2 of a number just under a power of two can round up to it.
-  const scale = 2 ** exponent > value ? exponent - 1 : exponent;
-  const fraction = roundHalfToEven((value / 2 ** scale - 1) * 1024);
-  return ((scale + 15) << 10) + fraction;
+  const fraction = roundHalfToEven((value / 2 ** exponent - 1) * 1024);
+  // A fraction that rounds up to 1024 carries into the exponent.
+  return ((exponent + 15) << 10) + fraction;
 }
 
 function roundHalfToEven(value: number): number {

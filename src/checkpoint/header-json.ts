@@ -69,7 +69,7 @@ function refusal(problem: JsonProblem, inside: string | undefined, source: strin
 }
 
 function readMetadata(cursor: JsonCursor, metadata: Map<string, string>): void {
-  // Some writers put null for "no metadata"; the reference implementation reads it.
+  // The reference implementation reads null as no metadata.
   if (cursor.acceptNull()) {
     return;
   }

@@ -19,6 +19,7 @@ const DIFFERENCES: ReadonlyMap<string, string> = new Map([
   ['duplicate tensor, same region', 'DuplicateKey'],
   ['duplicate tensor, escaped', 'DuplicateKey'],
   ['duplicate key in metadata', 'DuplicateKey'],
+  ['duplicate key in an extra field', 'DuplicateKey'],
   ['entry as array', 'InvalidHeaderDeserialization'],
   ['dtype as object', 'InvalidHeaderDeserialization'],
   ['shape 0 and 2^64-1', 'LimitExceeded'],

@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openSafetensors, serializeSafetensors } from '#wave/checkpoint/index.js';
@@ -125,6 +125,15 @@ describe('a sharded model', () => {
     const error = await rejectionOf(openSafetensors(path));
     expect(error.code).toBe('ShardMissing');
     expect(error.message).toContain(`"${SECOND}" is missing`);
+  });
+
+  it.runIf(process.platform === 'linux')('does not stay open when a shard is refused', async () => {
+    const path = folder({ ...GOOD, [SECOND]: 'damaged' });
+    const before = readdirSync('/proc/self/fd').length;
+    for (let i = 0; i < 20; i++) {
+      await rejectionOf(openSafetensors(path));
+    }
+    expect(readdirSync('/proc/self/fd').length).toBeLessThan(before + 20);
   });
 
   it('names the truncated shard', async () => {
