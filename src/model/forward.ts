@@ -6,7 +6,7 @@
  * computes queries, projection and MLP of its last block for these tokens alone; the result is the same.
  */
 import { type Tensor, tf } from '../engine/tf.js';
-import { attention, gelu, layerNorm, linear } from '../ops/index.js';
+import { gelu, layerNorm, linear, selfAttention } from '../ops/index.js';
 import { type Geometry, geometry, type ModelSpec } from './spec.js';
 
 /** Parameters by timm name; shapes as `parameterShapes` tells. */
@@ -89,29 +89,18 @@ function transform(network: Network, block: number, input: Activations): Activat
     layerNorm(rows, get(name(`${which}.weight`)), get(name(`${which}.bias`)), spec.eps);
 
   const normal = normalise(input.rows, 'norm1');
-  const attended = selfAttention(network, name('attn'), { ...input, rows: normal }, kept);
+  const heads = selfAttention(normal, get(name('attn.qkv.weight')), get(name('attn.qkv.bias')), {
+    batch,
+    heads: spec.heads,
+    queries: kept,
+  });
+  const attended = linear(heads, get(name('attn.proj.weight')), get(name('attn.proj.bias')));
   const residual = firstTokens(input, kept);
   const middle = tf.add(residual, scaled(network, 2 * block, { rows: attended, tokens: kept, batch }));
   const hidden = gelu(linear(normalise(middle, 'norm2'), get(name('mlp.fc1.weight')), get(name('mlp.fc1.bias'))));
   const mlp = linear(hidden, get(name('mlp.fc2.weight')), get(name('mlp.fc2.bias')));
   const rows = tf.add(middle, scaled(network, 2 * block + 1, { rows: mlp, tokens: kept, batch }));
   return { rows, tokens: kept, batch };
-}
-
-/** @returns the projected attention output of the first `queries` tokens, `[queries * batch, width]` */
-function selfAttention({ spec, shape, get }: Network, name: string, input: Activations, queries: number): Tensor {
-  const { batch, tokens } = input;
-  const weights = tf.split(get(`${name}.qkv.weight`), 3, 0) as [Tensor, Tensor, Tensor];
-  const biases = tf.split(get(`${name}.qkv.bias`), 3, 0) as [Tensor, Tensor, Tensor];
-  const project = (rows: Tensor, role: 0 | 1 | 2, count: number): Tensor =>
-    tf.reshape(linear(rows, weights[role], biases[role]), [count, batch, spec.heads, shape.headSize]);
-  const attended = attention(
-    project(firstTokens(input, queries), 0, queries),
-    project(input.rows, 1, tokens),
-    project(input.rows, 2, tokens),
-  );
-  const flat = tf.reshape(attended, [queries * batch, spec.width]);
-  return linear(flat, get(`${name}.proj.weight`), get(`${name}.proj.bias`));
 }
 
 /** Rows of the first `count` tokens. */

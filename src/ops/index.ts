@@ -1,6 +1,6 @@
 /** Named ops: each has its own gradient and becomes few fused operators on the compiled engine. */
-export { attention } from './attention.js';
 export { crossEntropy } from './cross-entropy.js';
 export { gelu } from './gelu.js';
 export { layerNorm } from './layer-norm.js';
 export { linear } from './linear.js';
+export { type AttentionSizes, selfAttention } from './self-attention.js';

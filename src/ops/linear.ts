@@ -15,7 +15,8 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
     const [input, w, b, save] = parameters as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void];
     save([input, w]);
     return {
-      value: gemm(input, w, { transposeB: true }, b),
+      // Gemm's own bias operand is slower: onnxruntime writes it out as a whole matrix first, on one thread.
+      value: tf.add(gemm(input, w, { transposeB: true }), b),
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
         const [savedInput, savedWeight] = saved as [Tensor, Tensor];
         return [gemm(dy, savedWeight), gemm(dy, savedInput, { transposeA: true }), tf.sum(dy, 0)];
