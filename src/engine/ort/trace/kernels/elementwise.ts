@@ -84,6 +84,12 @@ function arithmetic(recorder: Recorder, rule: Arithmetic, a: TensorInfo, b: Tens
   return binary(recorder, rule.op, a, b, dtype);
 }
 
+/** A number as an element of `dtype`: integers are cut towards zero, anything but zero is true. */
+function castNumber(value: number, dtype: SymbolType): number {
+  if (dtype === 'float32') return value;
+  return dtype === 'bool' ? Number(value !== 0) : Math.trunc(value);
+}
+
 export function registerElementwise(): void {
   for (const [kernel, rule] of Object.entries(ARITHMETIC)) {
     registerTraceKernel(kernel, ({ a, b }, _, recorder) => arithmetic(recorder, rule, a, b));
@@ -122,8 +128,7 @@ export function registerElementwise(): void {
     const dtype = symbolType(String(attributes.dtype));
     if (dtype === x.dtype) return recorder.same(x);
     const uniform = recorder.uniform(x);
-    if (uniform !== undefined)
-      return recorder.filled(x.shape, dtype, dtype === 'float32' ? uniform : Math.trunc(uniform));
+    if (uniform !== undefined) return recorder.filled(x.shape, dtype, castNumber(uniform, dtype));
     return recorder.node('Cast', [recorder.value(x)], x.shape, dtype, { to: int(ONNX_TYPE[dtype]) });
   });
   registerTraceKernel('Select', ({ condition, t, e }, _, recorder) =>
@@ -135,10 +140,11 @@ export function registerElementwise(): void {
     ),
   );
   registerTraceKernel('ClipByValue', ({ x }, { clipValueMin, clipValueMax }, recorder) => {
+    const dtype = symbolType(x.dtype);
     const limits = [clipValueMin, clipValueMax].map((limit) =>
-      recorder.value(recorder.filled([], 'float32', Number(limit))),
+      recorder.value(recorder.filled([], dtype, Number(limit))),
     );
-    return recorder.node('Clip', [recorder.value(x), ...limits], x.shape, symbolType(x.dtype));
+    return recorder.node('Clip', [recorder.value(x), ...limits], x.shape, dtype);
   });
   registerTraceKernel('Fill', (_, { shape, value, dtype }, recorder) =>
     recorder.filled(shape as number[], symbolType(String(dtype ?? 'float32')), Number(value)),
