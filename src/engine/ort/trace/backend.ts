@@ -112,11 +112,8 @@ export class TraceBackend extends tf.KernelBackend {
   #store(dataId: DataId, backendValues: BackendValues, shape: readonly number[], dtype: BackendType): void {
     const type = symbolType(dtype);
     const values = backendValues as ArrayLike<number>;
-    const single = values.length === 1 ? values[0] : undefined;
-    this.#data.set(
-      dataId,
-      single === undefined ? { shape, dtype: type, values } : { shape, dtype: type, fill: single },
-    );
+    const fill = commonNumber(values);
+    this.#data.set(dataId, fill === undefined ? { shape, dtype: type, values } : { shape, dtype: type, fill });
   }
 
   override readSync(): never {
@@ -152,6 +149,14 @@ export class TraceBackend extends tf.KernelBackend {
   override floatPrecision(): 32 {
     return 32;
   }
+}
+
+/** The number that all elements equal: `tf.zeros` and `tf.ones` hand over whole arrays, which must not become data. */
+function commonNumber(values: ArrayLike<number>): number | undefined {
+  const first = values[0];
+  if (first === undefined) return undefined;
+  for (let i = 1; i < values.length; i++) if (values[i] !== first) return undefined;
+  return Number(first);
 }
 
 let shared: TraceBackend | undefined;
