@@ -27,13 +27,15 @@ type BackendValues = Parameters<InstanceType<typeof tf.KernelBackend>['write']>[
 type BackendType = TensorInfo['dtype'];
 
 export class TraceBackend extends tf.KernelBackend {
-  readonly #data = new WeakMap<object, Symbolic>();
+  #data = new WeakMap<object, Symbolic>();
   #graph: Graph | undefined;
   #target: TraceTarget = { fusedOperators: true };
 
   /** Starts a new recording. */
   begin(target: TraceTarget): Graph {
     this.#graph = new Graph();
+    // Tensors of an earlier recording name values of its graph; in this one the names would stand for other values.
+    this.#data = new WeakMap();
     this.#target = target;
     return this.#graph;
   }
@@ -54,7 +56,10 @@ export class TraceBackend extends tf.KernelBackend {
   /** The symbolic data of a tensor. */
   symbol(tensor: TensorInfo): Symbolic {
     const found = this.#data.get(tensor.dataId);
-    if (!found) throw new EngineError('internal: a tensor of another backend was used inside a traced program');
+    if (!found)
+      throw new EngineError(
+        'a program used a tensor that was made outside of it: pass it as an input or parameter instead',
+      );
     return found;
   }
 

@@ -1,4 +1,5 @@
 /** What the trace backend knows of a tensor: where it stands in the graph, or which values it holds. */
+import { EngineError } from '../../../base/errors.js';
 import type { GraphType } from '../graph.js';
 
 /** Element types that tfjs tensors can have while tracing. */
@@ -16,8 +17,12 @@ export interface Symbolic {
   readonly values?: ArrayLike<number>;
 }
 
-/** Narrows a tfjs dtype; strings and complex numbers cannot be traced. */
+/**
+ * Narrows a tfjs dtype.
+ *
+ * @throws EngineError for strings and complex numbers.
+ */
 export function symbolType(dtype: string): SymbolType {
   if (dtype === 'float32' || dtype === 'int32' || dtype === 'bool') return dtype;
-  throw new TypeError(`a ${dtype} tensor cannot be traced`);
+  throw new EngineError(`a ${dtype} tensor cannot be traced: use float32, int32 or bool`);
 }

@@ -10,7 +10,9 @@ import { registerMatMul } from './kernels/matmul.js';
 import { registerNamed } from './kernels/named.js';
 import { registerReduce } from './kernels/reduce.js';
 import { registerShape } from './kernels/shape.js';
-import { symbolType } from './symbol.js';
+
+/** tfjs's own mark on the scopes of its ops. */
+const OP_SUFFIX = /__op$/;
 
 let registered = false;
 
@@ -27,7 +29,8 @@ function registerKernels(): void {
  *
  * @param inputs the graph's inputs; the program is given one symbolic tensor for each.
  * @param program a pure function of tensors; what it returns becomes the graph's outputs, by name.
- * @throws EngineError naming the kernel and the op that asked for it when the trace backend does not have it.
+ * @throws EngineError naming the kernel and the op that asked for it when the trace backend does not have it, or the
+ * output that is neither float32 nor int32.
  */
 export async function trace(
   inputs: TensorSpecs,
@@ -49,6 +52,9 @@ export async function trace(
     }
     const outputs: GraphValue[] = [];
     for (const [name, tensor] of program(tensors)) {
+      if (tensor.dtype !== 'float32' && tensor.dtype !== 'int32') {
+        throw new EngineError(`${name} is ${tensor.dtype}: outputs must be float32 or int32; cast it`);
+      }
       // An Identity gives the output its name, and keeps apart outputs that are one value or an input.
       graph.nodes.push({
         op: 'Identity',
@@ -57,7 +63,7 @@ export async function trace(
         outputs: [name],
         attributes: {},
       });
-      outputs.push({ name, type: symbolType(tensor.dtype), shape: tensor.shape });
+      outputs.push({ name, type: tensor.dtype, shape: tensor.shape });
     }
     return finishGraph(graph, outputs);
   } finally {
@@ -75,7 +81,7 @@ function explainMissingKernels(): () => void {
   engine.runKernel = function runKernel<T extends Tensor | Tensor[]>(...parameters: Parameters<typeof original>): T {
     const [kernel] = parameters;
     if (!tf.getKernel(kernel, TRACE_BACKEND)) {
-      const op = engine.state.activeScope?.name ?? 'unknown';
+      const op = (engine.state.activeScope?.name ?? 'unknown').replace(OP_SUFFIX, '');
       throw new EngineError(
         `kernel '${kernel}', asked for by op '${op}', is not supported by engine ort: ` +
           'build the op from supported ones or add a kernel under src/engine/ort/trace/kernels',
