@@ -242,18 +242,22 @@ const OUTPUT_PREFIX = 'output:';
 /** Runs the program and its backward pass. `results`: loss and outputs; `outputs`: these and the gradients. */
 function differentiate(program: TrainingProgram, state: OrtState, tensors: ReadonlyMap<string, Tensor>) {
   const trained = [...state.specs.keys()].filter((name) => state.rule(name).trained);
-  const inputs = pick(tensors, program.inputs);
+  const [parameters, inputs] = [pick(tensors, state.specs), pick(tensors, program.inputs)];
   const results = new Map<string, Tensor>();
-  const loss = (...values: Tensor[]): Scalar => {
-    const parameters = new Map(pick(tensors, state.specs));
-    trained.forEach((name, i) => {
-      parameters.set(name, values[i] as Tensor);
-    });
+  const values = trained.map((name) => tensors.get(name) as Tensor);
+  if (values.length === 0) throw new EngineError('no parameter of the state is trained: there is no step to compile');
+  const loss = (): Scalar => {
     const outcome = program.run({ parameters, inputs });
     for (const [name, tensor] of outcome.outputs) results.set(OUTPUT_PREFIX + name, tf.keep(tensor));
     return outcome.loss;
   };
-  const { value, grads } = tf.valueAndGrads(loss)(trained.map((name) => tensors.get(name) as Tensor));
+  // Unlike tf.valueAndGrads this tells which parameter has no gradient.
+  const { value, grads } = tf.engine().gradients(loss, values, undefined, true);
+  if (value.rank !== 0) throw new EngineError(`the loss must be one number, found shape [${value.shape.join(', ')}]`);
+  const unused = trained.filter((_, i) => !grads[i]);
+  if (unused.length > 0) {
+    throw new EngineError(`the loss does not depend on parameter ${unused.join(', ')}: use it or do not train it`);
+  }
   results.set(LOSS, value);
   const gradients = new Map(trained.map((name, i) => [name, grads[i] as Tensor]));
   const named = [...gradients].map(([name, gradient]) => [gradientOf(name), gradient] as const);
