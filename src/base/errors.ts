@@ -43,3 +43,6 @@ export class CheckError extends WaveError {
     super(message, 3, options);
   }
 }
+
+/** The user asked to stop, and what could be saved has been; the message says what and how to go on. */
+export class InterruptedError extends WaveError {}

@@ -3,6 +3,7 @@
  * tests can run it as it is.
  */
 import { ConfigError } from '../base/errors.js';
+import { toolVersion } from '../base/version.js';
 import type { Outcome } from './command.js';
 import { commandHelp, overviewHelp } from './help.js';
 import type { Interruption } from './interruption.js';
@@ -10,7 +11,6 @@ import type { Io, OutputStream } from './io.js';
 import { COMMANDS, type CommandEntry } from './registry.js';
 import { describeError, reportError, writeErrorLines } from './report-error.js';
 import { didYouMean } from './suggest.js';
-import { packageVersion } from './version.js';
 
 /**
  * Runs `words`, the command line after `wave`, and returns the exit code. Never throws.
@@ -25,16 +25,16 @@ export async function run(
   const options = words.slice(0, words.includes('--') ? words.indexOf('--') : words.length);
   try {
     if (words.length === 0) {
-      io.stderr.write(overviewHelp(commands, packageVersion(), columnsOf(io.stderr)));
+      io.stderr.write(overviewHelp(commands, toolVersion(), columnsOf(io.stderr)));
       return 2;
     }
     if (options[0] === '--version') {
-      io.stdout.write(`${packageVersion()}\n`);
+      io.stdout.write(`${toolVersion()}\n`);
       return 0;
     }
     const helpWanted = options.includes('--help') || options.includes('-h');
     if (helpWanted && words[0].startsWith('-')) {
-      io.stdout.write(overviewHelp(commands, packageVersion(), columnsOf(io.stdout)));
+      io.stdout.write(overviewHelp(commands, toolVersion(), columnsOf(io.stdout)));
       return 0;
     }
     const entry = findCommand(words[0], commands);

@@ -1,12 +1,26 @@
-/** Stand-in with the signature of the stage, so that the command line compiles; the stage itself replaces this file. */
+/** Stage `evaluate`: accuracy of a model on the test split. */
 import { z } from 'zod';
+import { InterruptedError } from '../base/errors.js';
+import { Loader, openData } from '../data/index.js';
+import { createEngine } from '../engine/create.js';
+import { checkFits } from '../model/config.js';
+import { loadModel } from '../model/load.js';
+import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
+import { commonShape, modelShape } from './schemas.js';
 
-export interface EvaluateConfig {
-  readonly seed: number;
-}
+/** The configuration of a training run serves as it is: its `model:` and `train:` blocks are checked and not used. */
+export const evaluateSchema = z.strictObject({
+  ...modelShape,
+  ...commonShape,
+  train: train.trainSchema.prefault({ epochs: 1 }),
+});
+
+/** The checked configuration of `evaluate`. */
+export type EvaluateConfig = z.output<typeof evaluateSchema>;
 
 export interface EvaluateResult {
+  /** Shares in 0..1. */
   readonly top1: number;
   readonly top5: number;
   readonly loss: number;
@@ -14,12 +28,37 @@ export interface EvaluateResult {
   readonly imagesPerSecond: number;
 }
 
-export const evaluateSchema: z.ZodType<EvaluateConfig> = z.strictObject({ seed: z.int().min(0).default(0) });
-
+/** @throws CheckpointError, ModelError, ConfigError when the model does not fit the data, DataError, EngineError. */
 export async function evaluate(
-  _modelPath: string,
-  _config: EvaluateConfig,
-  _context: StageContext,
+  modelPath: string,
+  config: EvaluateConfig,
+  context: StageContext,
+  options: { readonly heads?: number } = {},
 ): Promise<EvaluateResult> {
-  throw new Error('the evaluate stage is not there');
+  const model = await loadModel(modelPath, options);
+  const { spec } = model;
+  const dataset = await openData(config.data, 'test', { seed: config.seed });
+  const { source, channels } = dataset;
+  checkFits(spec, { channels, classes: source.classes, image: [source.height, source.width] });
+  const { batch } = config.eval;
+  const { seed } = config;
+  const loader = new Loader({ dataset, mode: 'eval', batch, patch: spec.patch, seed, workers: config.data.workers });
+  const engine = createEngine(config.engine);
+  try {
+    const state = await engine.createState(train.modelEntries(spec, model.values, { trained: false }), NO_OPTIMISER);
+    const step = await engine.compileInference(train.inferenceProgram(spec, batch), state, { frozen: true });
+    const start = performance.now();
+    const total = dataset.indices.length;
+    const onBatch = (done: number) => context.emit({ type: 'evaluating', done, total });
+    const { classes } = spec;
+    const quality = await train.evaluateModel({ step, loader, classes, signal: context.signal, onBatch });
+    if (!quality) throw new InterruptedError('stopped during the evaluation; nothing was written');
+    const seconds = (performance.now() - start) / 1000;
+    return { ...quality, imagesPerSecond: quality.images / seconds };
+  } finally {
+    await Promise.all([loader.close(), engine.dispose()]);
+  }
 }
+
+/** For states that are never trained. */
+export const NO_OPTIMISER = { beta1: 0, beta2: 0, epsilon: 0 } as const;

@@ -1,24 +1,123 @@
-/** Stand-in with the signature of the stage, so that the command line compiles; the stage itself replaces this file. */
+/** Stage `predict`: the most probable classes of images, and their logits. */
+import { ConfigError } from '../base/errors.js';
+import { writeSafetensors } from '../checkpoint/index.js';
+import { engineSchema } from '../config/engine-schema.js';
+import { patchify } from '../data/index.js';
+import { createEngine } from '../engine/create.js';
+import type { InferenceStep } from '../engine/types.js';
+import { loadModel } from '../model/load.js';
+import type { ModelSpec, Preprocess } from '../model/spec.js';
+import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
+import { NO_OPTIMISER } from './evaluate.js';
+import { type InputPart, readInputs } from './predict-inputs.js';
 
 export interface PredictOptions {
+  /** Path of a model of this suite, or of a bare timm ViT checkpoint. */
   readonly model: string;
+  /** Image files, folders of images, or safetensors files with a tensor `input`. */
   readonly inputs: readonly string[];
   readonly heads?: number;
+  /** Classes to tell for each image. */
   readonly top: number;
+  /** Where to write `logits [images, classes]`. */
   readonly logitsOut?: string;
   readonly engine?: { readonly name?: string; readonly device?: string; readonly threads?: number };
+}
+
+export interface Guess {
+  readonly label: string;
+  readonly class: number;
+  /** Softmax of the logits, 0..1. */
+  readonly probability: number;
 }
 
 export interface PredictResult {
   readonly classes: number;
   readonly predictions: readonly {
     readonly input: string;
+    /** Position of the image in its input. */
     readonly index: number;
-    readonly top: readonly { readonly label: string; readonly class: number; readonly probability: number }[];
+    readonly top: readonly Guess[];
   }[];
 }
 
-export async function predict(_options: PredictOptions, _context: StageContext): Promise<PredictResult> {
-  throw new Error('the predict stage is not there');
+/** Images computed at a time. */
+const BATCH = 16;
+/** ImageNet's statistics, which timm's DeiT checkpoints were trained with. */
+const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+const CENTRED = { mean: [0.5], std: [0.5] };
+
+/** @throws CheckpointError, ModelError, DataError, EngineError; ConfigError for a wrong engine. */
+export async function predict(options: PredictOptions, context: StageContext): Promise<PredictResult> {
+  const hints = options.heads === undefined ? {} : { heads: options.heads };
+  const { spec, values } = await loadModel(options.model, hints);
+  const preprocess = preprocessOf(spec, options, context);
+  const engine = createEngine(engineConfig(options.engine));
+  try {
+    const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
+    const step = await engine.compileInference(train.inferenceProgram(spec, BATCH), state, { frozen: true });
+    const predictions: PredictResult['predictions'][number][] = [];
+    const logits: Float32Array[] = [];
+    for await (const part of readInputs(options.inputs, spec, preprocess, BATCH)) {
+      const rows = await run(step, spec, part);
+      for (let i = 0; i < part.images; i++) {
+        const row = rows.slice(i * spec.classes, (i + 1) * spec.classes);
+        logits.push(row);
+        predictions.push({ input: part.input, index: part.first + i, top: best(row, options.top, spec.labels) });
+      }
+    }
+    if (options.logitsOut !== undefined) await writeLogits(options.logitsOut, logits, spec.classes);
+    return { classes: spec.classes, predictions };
+  } finally {
+    await engine.dispose();
+  }
+}
+
+function engineConfig(engine: PredictOptions['engine']) {
+  const parsed = engineSchema.safeParse(engine ?? {});
+  if (parsed.success) return parsed.data;
+  throw new ConfigError(`engine: ${parsed.error.issues[0]?.message}`);
+}
+
+/** The model's own statistics; a checkpoint that has none gets ImageNet's, and a note when images need them. */
+function preprocessOf(spec: ModelSpec, { model, inputs }: PredictOptions, context: StageContext): Preprocess {
+  if (spec.preprocess) return spec.preprocess;
+  const fallback = spec.channels === 3 ? IMAGENET : CENTRED;
+  if (inputs.some((input) => !input.endsWith('.safetensors'))) {
+    const text = `${model} does not say how its images were normalised: mean ${fallback.mean}, std ${fallback.std} assumed`;
+    context.emit({ type: 'warning', text });
+  }
+  return fallback;
+}
+
+/** Logits of one part, `[BATCH, classes]`; rows beyond its images are padding. */
+async function run(step: InferenceStep, spec: ModelSpec, { images, values }: InputPart): Promise<Float32Array> {
+  const [height, width] = spec.image;
+  const padded = new Float32Array(BATCH * spec.channels * height * width);
+  padded.set(values.subarray(0, images * spec.channels * height * width));
+  const shape = { batch: BATCH, channels: spec.channels, height, width, patch: spec.patch };
+  const outputs = await step.run(new Map([[train.PATCHES, patchify(padded, shape)]]));
+  return outputs.get(train.LOGITS) as Float32Array;
+}
+
+function best(logits: Float32Array, top: number, labels: readonly string[] | undefined): Guess[] {
+  const max = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const sum = logits.reduce((total, value) => total + Math.exp(value - max), 0);
+  return Array.from(logits, (value, index) => ({ value, index }))
+    .sort((a, b) => b.value - a.value || a.index - b.index)
+    .slice(0, top)
+    .map(({ value, index }) => ({
+      label: labels?.[index] ?? `class ${index}`,
+      class: index,
+      probability: Math.exp(value - max) / sum,
+    }));
+}
+
+async function writeLogits(path: string, rows: readonly Float32Array[], classes: number): Promise<void> {
+  const data = new Float32Array(rows.length * classes);
+  rows.forEach((row, i) => {
+    data.set(row, i * classes);
+  });
+  await writeSafetensors(path, [['logits', { dtype: 'F32', shape: [rows.length, classes], data }]], [['format', 'pt']]);
 }

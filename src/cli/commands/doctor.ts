@@ -1,9 +1,9 @@
 /** `wave doctor`: what works on this machine, really tried, and the line that repairs what does not. */
 import { EngineError } from '../../base/errors.js';
+import { toolVersion } from '../../base/version.js';
 import { installedVersion, PROBE_TARGETS, type ProbeResult, probe } from '../../engine/probe.js';
 import type { Command, Outcome } from '../command.js';
 import { EVERYWHERE } from '../flags.js';
-import { packageVersion } from '../version.js';
 
 /** One row of the report. */
 interface Finding {
@@ -30,7 +30,7 @@ async function run(): Promise<Outcome> {
   for (const target of PROBE_TARGETS) probes.push(await probe(target));
   const findings: Finding[] = [
     { what: 'node', status: 'ok', detail: process.versions.node },
-    { what: 'wave', status: 'ok', detail: packageVersion() },
+    { what: 'wave', status: 'ok', detail: toolVersion() },
     ...['onnxruntime-node', '@tensorflow/tfjs', 'sharp'].map(describePackage),
     ...probes.map(describeProbe),
   ];

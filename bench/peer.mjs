@@ -1,0 +1,102 @@
+// Times our step and PyTorch's in turn (ABAB...) on this machine and prints the ratios.
+//
+//   npm run bench:peer                              # all configurations, 5 rounds each; python3 must have torch
+//   WAVE_PYTHON=venv/bin/python npm run bench:peer -- --rounds 7 --only finetune:192,eval:192
+//   npm run bench:peer -- --peer 'other.py time'    # another PyTorch script that takes the same flags
+import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+
+const CONFIGURATIONS = [
+  { mode: 'finetune', dim: 192, depth: 12, heads: 3, tokens: 197, batch: 16 },
+  { mode: 'finetune', dim: 64, depth: 6, heads: 1, tokens: 50, batch: 64 },
+  { mode: 'finetune', dim: 384, depth: 12, heads: 6, tokens: 197, batch: 4 },
+  { mode: 'eval', dim: 192, depth: 12, heads: 3, tokens: 197, batch: 16 },
+  { mode: 'eval', dim: 64, depth: 6, heads: 1, tokens: 50, batch: 64 },
+  { mode: 'eval', dim: 384, depth: 12, heads: 6, tokens: 197, batch: 4 },
+];
+const LEAST_ROUNDS = 5;
+
+const here = (name) => fileURLToPath(new URL(name, import.meta.url));
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: String(LEAST_ROUNDS) },
+    steps: { type: 'string', default: '9' },
+    only: { type: 'string' },
+    peer: { type: 'string', default: here('./pytorch_step.py') },
+    json: { type: 'boolean', default: false },
+  },
+});
+const python = process.env.WAVE_PYTHON ?? 'python3';
+const rounds = Number(values.rounds);
+if (!Number.isInteger(rounds) || rounds < LEAST_ROUNDS)
+  fail(`--rounds must be at least ${LEAST_ROUNDS}, found ${values.rounds}`);
+try {
+  execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' });
+} catch {
+  fail(`${python} has no torch: set WAVE_PYTHON to a Python that has (pip install torch)`);
+}
+
+const only = values.only?.split(',');
+const chosen = CONFIGURATIONS.filter(({ mode, dim }) => !only || only.includes(`${mode}:${dim}`));
+const results = [];
+for (const configuration of chosen) {
+  const flags = Object.entries({ ...configuration, classes: 100, steps: values.steps }).flatMap(([k, v]) => [
+    `--${k}`,
+    `${v}`,
+  ]);
+  const [ours, theirs] = [[], []];
+  for (let round = 0; round < rounds; round++) {
+    ours.push(time(process.execPath, [here('./step.mjs'), ...flags]));
+    theirs.push(time(python, [...values.peer.split(' '), ...flags]));
+  }
+  const [wave, torch] = [median(ours.map((run) => run.median_ms)), median(theirs.map((run) => run.median_ms))];
+  const [waveMin, torchMin] = [ours, theirs].map((runs) => Math.min(...runs.map((run) => run.min_ms)));
+  results.push({
+    ...configuration,
+    rounds,
+    wave_ms: wave,
+    torch_ms: torch,
+    ratio: round3(wave / torch),
+    ratio_of_minima: round3(waveMin / torchMin),
+    start_ms: round3(median(ours.map((run) => run.trace_ms + run.session_ms))),
+    rss_mb: median(ours.map((run) => run.rss_mb)),
+    threads: ours[0].threads,
+    torch: theirs[0].torch,
+    onnxruntime: ours[0].onnxruntime,
+  });
+}
+if (values.json) console.log(JSON.stringify(results));
+else console.log(table(results));
+
+function time(command, args) {
+  return JSON.parse(execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
+}
+
+function median(list) {
+  const sorted = [...list].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+function round3(value) {
+  return Math.round(value * 1000) / 1000;
+}
+
+function table(rows) {
+  const output = new Table({
+    head: ['step', 'width depth tokens batch', 'wave ms', 'torch ms', 'ratio', 'of minima', 'start ms', 'RSS MB'],
+    style: { head: [], border: [] },
+  });
+  for (const row of rows) {
+    const sizes = `${row.dim} ${row.depth} ${row.tokens} ${row.batch}`;
+    output.push([row.mode, sizes, row.wave_ms, row.torch_ms, row.ratio, row.ratio_of_minima, row.start_ms, row.rss_mb]);
+  }
+  return output.toString();
+}
+
+function fail(message) {
+  console.error(`bench:peer: ${message}`);
+  process.exit(2);
+}

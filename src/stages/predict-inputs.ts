@@ -1,0 +1,91 @@
+/** What `predict` can be given: image files, folders of them, and safetensors files of prepared images. */
+import { readdir, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { DataError } from '../base/errors.js';
+import { explainIoError } from '../base/io-error.js';
+import { openSafetensors } from '../checkpoint/index.js';
+import { decodeImage } from '../data/image-file.js';
+import { normaliseTable } from '../data/index.js';
+import type { ModelSpec, Preprocess } from '../model/spec.js';
+
+/** Some images of one input, normalised, `[images, channels, height, width]`. */
+export interface InputPart {
+  readonly input: string;
+  /** Position of the first image in its input. */
+  readonly first: number;
+  readonly images: number;
+  readonly values: Float32Array;
+}
+
+/** The tensor of a safetensors file that holds images. */
+const INPUT_TENSOR = 'input';
+const IMAGE_EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
+
+/**
+ * Images of all inputs in order, at most `batch` at a time.
+ *
+ * @throws DataError, CheckpointError naming the input that cannot be read or does not fit the model.
+ */
+export async function* readInputs(
+  inputs: readonly string[],
+  spec: ModelSpec,
+  preprocess: Preprocess,
+  batch: number,
+): AsyncGenerator<InputPart> {
+  for (const input of inputs) {
+    if (await isFolder(input)) {
+      for (const path of await imagesIn(input)) yield await imagePart(path, spec, preprocess);
+    } else if (extname(input).toLowerCase() === '.safetensors') {
+      yield* tensorParts(input, spec, batch);
+    } else {
+      yield await imagePart(input, spec, preprocess);
+    }
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    throw new DataError(`${path}: ${explainIoError(error)}`);
+  }
+}
+
+async function imagesIn(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => IMAGE_EXTENSIONS.has(extname(name).toLowerCase())).sort();
+  if (names.length > 0) return names.map((name) => join(folder, name));
+  throw new DataError(`${folder}: holds no images (${[...IMAGE_EXTENSIONS].join(', ')})`);
+}
+
+async function imagePart(path: string, spec: ModelSpec, { mean, std }: Preprocess): Promise<InputPart> {
+  const [height, width] = spec.image;
+  const { channels } = spec;
+  const pixels = await decodeImage(path, { channels, height, width });
+  const table = normaliseTable(mean, std, channels);
+  const area = height * width;
+  const values = Float32Array.from(pixels, (value, i) => table[Math.floor(i / area) * 256 + value]);
+  return { input: path, first: 0, images: 1, values };
+}
+
+async function* tensorParts(path: string, spec: ModelSpec, batch: number): AsyncGenerator<InputPart> {
+  const file = await openSafetensors(path);
+  try {
+    const expected = [spec.channels, ...spec.image];
+    const info = file.tensors.get(INPUT_TENSOR);
+    if (!info) throw new DataError(`${path}: holds no tensor "${INPUT_TENSOR}" [batch, ${expected.join(', ')}]`);
+    const [images = 0, ...rest] = info.shape;
+    if (info.shape.length !== 4 || rest.some((size, axis) => size !== expected[axis]) || info.dtype !== 'F32') {
+      throw new DataError(
+        `${path}: "${INPUT_TENSOR}" must be F32 [batch, ${expected.join(', ')}] for this model, ` +
+          `found ${info.dtype} [${info.shape.join(', ')}]`,
+      );
+    }
+    for (let first = 0; first < images; first += batch) {
+      const stop = Math.min(images, first + batch);
+      const values = await file.readFloat32(INPUT_TENSOR, [{ start: first, stop }]);
+      yield { input: path, first, images: stop - first, values };
+    }
+  } finally {
+    await file.close();
+  }
+}

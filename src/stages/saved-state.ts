@@ -1,0 +1,58 @@
+/** The state of an interrupted run: parameters, moments, steps done. Written at every epoch's end and when stopped. */
+import { z } from 'zod';
+import { ConfigError } from '../base/errors.js';
+import { expectKind, type Lineage, openSafetensors, type TensorInput, writeArtifact } from '../checkpoint/index.js';
+import type { State } from '../engine/types.js';
+
+const savedSpecSchema = z.object({ step: z.int().min(0), optimiser_step: z.int().min(0) });
+
+const PARAMETER = 'parameter.';
+const FIRST = 'first.';
+const SECOND = 'second.';
+
+/** @param step training steps done */
+export async function saveState(path: string, state: State, step: number, lineage: Lineage): Promise<void> {
+  const [values, optimiser] = [await state.read(), await state.readOptimiser()];
+  const tensors = new Map<string, TensorInput>();
+  const add = (prefix: string, named: ReadonlyMap<string, Float32Array>) => {
+    for (const [name, data] of named) {
+      const shape = state.specs.get(name)?.shape ?? [];
+      tensors.set(prefix + name, { dtype: 'F32', shape, data });
+    }
+  };
+  add(PARAMETER, values);
+  add(FIRST, optimiser.first);
+  add(SECOND, optimiser.second);
+  await writeArtifact(path, { kind: 'state', spec: { step, optimiser_step: optimiser.step }, lineage, tensors });
+}
+
+/**
+ * Puts a saved state back.
+ *
+ * @returns training steps done
+ * @throws ConfigError when it was saved under another configuration; CheckpointError when it cannot be read.
+ */
+export async function restoreState(path: string, state: State, configSha256: string): Promise<number> {
+  const file = await openSafetensors(path);
+  try {
+    const info = expectKind(file, 'state');
+    if (info.lineage?.configSha256 !== configSha256) {
+      throw new ConfigError(
+        `${path}: was saved under another configuration; resume with the settings of the run, or start anew with --force`,
+      );
+    }
+    const { step, optimiser_step } = savedSpecSchema.parse(info.spec);
+    const read = async (prefix: string) => {
+      const named = new Map<string, Float32Array>();
+      for (const name of file.tensors.keys()) {
+        if (name.startsWith(prefix)) named.set(name.slice(prefix.length), await file.readFloat32(name));
+      }
+      return named;
+    };
+    await state.write(await read(PARAMETER));
+    await state.writeOptimiser({ step: optimiser_step, first: await read(FIRST), second: await read(SECOND) });
+    return step;
+  } finally {
+    await file.close();
+  }
+}

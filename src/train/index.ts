@@ -1,0 +1,11 @@
+/** Training: programs, schedule, loop, scores. */
+export { type Plan, planRun, type TrainConfig, trainSchema } from './config.js';
+export { dropPathFactors } from './drop-path.js';
+export { evaluateModel } from './evaluate.js';
+export { type LoopStep, runLoop } from './loop.js';
+export { MetricsLog } from './metrics.js';
+export { DROP_PATH, inferenceProgram, LOGITS, PATCHES, TARGETS, trainingProgram } from './program.js';
+export { learningRate, type Schedule } from './schedule.js';
+export { addScores, NO_SCORES, type Quality, quality, type Scores, score } from './scores.js';
+export { modelEntries } from './state.js';
+export { smoothedTargets } from './targets.js';

@@ -1,0 +1,55 @@
+/** The training loop: batches in, steps out, from any step on. */
+import type { Batch, Loader } from '../data/index.js';
+import type { TensorValues } from '../engine/tensor-spec.js';
+import type { StepResult, TrainingStep } from '../engine/types.js';
+import { learningRate, type Schedule } from './schedule.js';
+
+export interface LoopOptions {
+  readonly step: TrainingStep;
+  readonly loader: Loader;
+  readonly schedule: Schedule;
+  readonly clipNorm: number | undefined;
+  /** First step to do, from 0: 0 for a new run, the number of steps done for a resumed one. */
+  readonly startStep: number;
+  readonly signal: AbortSignal;
+  /** What is fed for a batch in step `step`. */
+  readonly inputs: (batch: Batch, step: number) => Map<string, TensorValues>;
+  /** After each step. `step` counts steps done, from 1. */
+  readonly onStep: (event: LoopStep) => void;
+  /** After the last step of each epoch, and after the last step of all. */
+  readonly onEpoch: (epoch: number, step: number) => Promise<void>;
+}
+
+export interface LoopStep {
+  readonly step: number;
+  readonly epoch: number;
+  readonly learningRate: number;
+  readonly batch: Batch;
+  readonly result: StepResult;
+}
+
+/**
+ * Runs to the end of the schedule, or until the signal is aborted: the step in progress is then finished, and the number
+ * of steps done is returned.
+ *
+ * @throws TrainingError when the loss is no longer a number; the state is that of the last good step.
+ */
+export async function runLoop(options: LoopOptions): Promise<number> {
+  const { step: compiled, loader, schedule, clipNorm, signal } = options;
+  const perEpoch = loader.batchesPerEpoch;
+  let step = options.startStep;
+  while (step < schedule.steps) {
+    const epoch = Math.floor(step / perEpoch);
+    for await (const batch of loader.epoch(epoch, { startBatch: step % perEpoch })) {
+      if (signal.aborted) return step;
+      const rate = learningRate(schedule, step);
+      const settings = { learningRate: rate, ...(clipNorm === undefined ? {} : { clipNorm }) };
+      const result = await compiled.run(options.inputs(batch, step), settings);
+      step += 1;
+      options.onStep({ step, epoch, learningRate: rate, batch, result });
+      if (step === schedule.steps) break;
+    }
+    await options.onEpoch(epoch, step);
+  }
+  return step;
+}
