@@ -1,6 +1,6 @@
 /** Handle on a state that lives in the engine's worker. */
 import { EngineError } from '../../base/errors.js';
-import type { TensorSpecs } from '../tensor-spec.js';
+import { elementCount, type TensorSpec, type TensorSpecs } from '../tensor-spec.js';
 import type { AdamWConstants, OptimiserState, ParameterRule, State } from '../types.js';
 import type { WorkerClient } from './worker-client.js';
 import type { OptimiserPlace } from './worker-protocol.js';
@@ -64,6 +64,13 @@ export class OrtState implements State {
       trained.map((name) => {
         const values = moments.get(name);
         if (!values) throw new EngineError(`the optimiser state has no ${which} moment of ${name}`);
+        const count = elementCount((this.specs.get(name) as TensorSpec).shape);
+        if (values.length !== count) {
+          throw new EngineError(
+            `the ${which} moment of ${name} has ${values.length} elements, the parameter ${count}: ` +
+              'the optimiser state is not of this model',
+          );
+        }
         return values;
       });
     const request = { state: this.id, step, first: ordered(first, 'first'), second: ordered(second, 'second') };
