@@ -1,6 +1,7 @@
 /** Finds out which engines and devices really work on this machine, by running a tiny model on each. */
 import { fork } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { ortMessage } from './ort-message.js';
 import type { ProbeMessage } from './probe-child.js';
 import { probeData } from './probe-model.js';
 
@@ -73,7 +74,7 @@ function judge(message: ProbeMessage): { status: ProbeStatus; detail: string } {
     const time = `computed a matrix product in ${Math.round(milliseconds ?? 0)} ms`;
     return { status: 'ok', detail: note === undefined ? time : `${time}, ${note}` };
   }
-  return { status: broken === true ? 'broken' : 'not available', detail: oneLine(error ?? 'no answer') };
+  return { status: broken === true ? 'broken' : 'not available', detail: ortMessage(error ?? 'no answer') };
 }
 
 function runChild({ engine, device }: ProbeTarget, options: ProbeOptions): Promise<ProbeMessage> {
@@ -117,10 +118,4 @@ function crashText(code: number | null, signal: NodeJS.Signals | null, output: s
       .split('\n')
       .at(-1) ?? '';
   return said === '' ? end : `${end}: ${said}`;
-}
-
-/** First line only, without the source position and condition that onnxruntime puts before its sentence. */
-function oneLine(text: string): string {
-  const line = text.trim().split('\n', 1)[0];
-  return line.replace(/^\S+:\d+ .* was false\. /, '');
 }

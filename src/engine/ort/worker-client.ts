@@ -1,6 +1,7 @@
 /** The main thread's side of the engine's worker: requests out, replies in, in order. */
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '../../base/errors.js';
+import { ortMessage } from '../ort-message.js';
 import type { Method, ReplyMessage, RequestMessage, Requests } from './worker-protocol.js';
 
 interface Waiting {
@@ -32,9 +33,10 @@ export class WorkerClient {
     const id = this.#nextId++;
     const message: RequestMessage<M> = { id, method, request };
     return new Promise((resolve, reject) => {
+      // First, because it throws for buffers that cannot move, and then there is no reply to wait for.
+      this.#worker.postMessage(message, transfer);
       this.#waiting.set(id, { resolve: resolve as Waiting['resolve'], reject });
       this.#worker.ref();
-      this.#worker.postMessage(message, transfer);
     });
   }
 
@@ -48,7 +50,7 @@ export class WorkerClient {
     this.#waiting.delete(message.id);
     if (this.#waiting.size === 0) this.#worker.unref();
     if ('reply' in message) waiting?.resolve(message.reply);
-    else waiting?.reject(new EngineError(`engine ort: ${message.error.split('\n')[0]}`, 1, { cause: message.stack }));
+    else waiting?.reject(new EngineError(`engine ort: ${ortMessage(message.error)}`, 1, { cause: message.stack }));
   }
 
   #fail(error: Error): void {
