@@ -35,6 +35,7 @@ import {
   LOSS,
   nextFirstMomentOf,
   nextSecondMomentOf,
+  type OptimiserPlace,
   STEP_SCALARS,
   secondMomentOf,
   updateOf,
@@ -48,6 +49,11 @@ export interface OrtEngineOptions {
   readonly device?: OrtDevice;
   /** Threads of the CPU device; default: the cores this process may use. */
   readonly threads?: number;
+  /**
+   * Where AdamW runs. Default: on the host for the CPU, whose gradients lie in the host's memory anyway; in the graph
+   * for other devices.
+   */
+  readonly optimiser?: OptimiserPlace;
   /** File prefix for onnxruntime's own profile of every session; written when the session is disposed of. */
   readonly profile?: string;
 }
@@ -59,12 +65,13 @@ export function ortVersion(): string {
 }
 
 /** @throws EngineError when `threads` is not a positive integer. */
-export function createOrtEngine({ device = 'cpu', threads, profile }: OrtEngineOptions = {}): Engine {
+export function createOrtEngine(options: OrtEngineOptions = {}): Engine {
+  const { device = 'cpu', threads, optimiser = device === 'cpu' ? 'host' : 'graph', profile } = options;
   const count = threads ?? availableParallelism();
   if (!Number.isInteger(count) || count < 1) {
     throw new EngineError(`threads must be a positive integer, found ${count}`);
   }
-  return new OrtEngine(device, count, profile);
+  return new OrtEngine(device, count, optimiser, profile);
 }
 
 class OrtEngine implements Engine {
@@ -72,19 +79,21 @@ class OrtEngine implements Engine {
   readonly version = ortVersion();
   readonly device: OrtDevice;
   readonly threads: number;
+  readonly #optimiser: OptimiserPlace;
   readonly #profile: string | undefined;
   readonly #client = new WorkerClient();
 
-  constructor(device: OrtDevice, threads: number, profile: string | undefined) {
+  constructor(device: OrtDevice, threads: number, optimiser: OptimiserPlace, profile: string | undefined) {
     this.device = device;
     this.threads = threads;
+    this.#optimiser = optimiser;
     this.#profile = profile;
   }
 
   async createState(entries: ReadonlyMap<string, StateEntry>, constants: AdamWConstants): Promise<State> {
     const layout = [...entries].map(([name, { spec, rule }]) => ({ name, shape: spec.shape, rule }));
     const values = [...entries.values()].map((entry) => entry.values);
-    const place = this.device === 'cpu' ? 'host' : 'graph';
+    const place = this.#optimiser;
     const { state } = await this.#client.call('createState', { layout, values, constants, place });
     const rules = new Map([...entries].map(([name, { rule }]) => [name, rule]));
     const specs = new Map([...entries].map(([name, { spec }]) => [name, spec]));
@@ -120,11 +129,12 @@ class OrtEngine implements Engine {
         return {
           loss: reply.loss,
           outputs: received(reply.outputs),
-          ...(reply.gradientNorm === undefined ? {} : { gradientNorm: reply.gradientNorm }),
+          ...(settings.clipNorm === undefined ? {} : { gradientNorm: reply.gradientNorm }),
         };
       },
       async gradients(inputs) {
-        if (owned.place !== 'host') throw new EngineError(`gradients are not read back on this device`);
+        if (owned.place !== 'host')
+          throw new EngineError('gradients stay in the graph: make the engine with optimiser "host"');
         const reply = await client.call('gradients', request(inputs), buffers(inputs));
         const gradients = new Map(reply.gradients.map(({ name, values }) => [name, values as Float32Array]));
         return { loss: reply.loss, outputs: received(reply.outputs), gradients };

@@ -73,7 +73,7 @@ export interface Requests {
       outputs: readonly string[];
       settings: StepSettings;
     };
-    reply: { loss: number; gradientNorm?: number; finite: boolean; outputs: FedTensor[] };
+    reply: { loss: number; gradientNorm: number; finite: boolean; outputs: FedTensor[] };
   };
 }
 
@@ -97,6 +97,6 @@ export const firstMomentOf = (name: string): string => `first:${name}`;
 export const secondMomentOf = (name: string): string => `second:${name}`;
 export const nextFirstMomentOf = (name: string): string => `next-first:${name}`;
 export const nextSecondMomentOf = (name: string): string => `next-second:${name}`;
-/** Scalars fed to a graph that holds the optimiser: `[6]`, see graph-optimiser.ts. */
+/** Scalars fed to a graph that holds the optimiser: `[4]`, see step-scalars.ts. */
 export const STEP_SCALARS = 'step-scalars';
 export const GRADIENT_NORM = 'gradient-norm';

@@ -204,15 +204,16 @@ const handlers: Handlers = {
     if (inGraph) tensors[STEP_SCALARS] = new ort.Tensor('float32', state.nextScalars(settings), [STEP_SCALAR_COUNT]);
     await session.run(tensors, results);
     const loss = scalarOf(results, LOSS);
-    const norm =
-      settings.clipNorm === undefined ? undefined : inGraph ? scalarOf(results, GRADIENT_NORM) : state.gradientNorm();
-    const finite = Number.isFinite(loss) && (norm === undefined || Number.isFinite(norm));
+    // Also without clipping: one gradient that is not a number would spoil its parameter for good.
+    const gradientNorm = inGraph ? scalarOf(results, GRADIENT_NORM) : state.gradientNorm();
+    const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
     if (finite && inGraph) state.swap();
     if (finite && !inGraph) {
-      const scale = norm === undefined ? 1 : Math.min(1, (settings.clipNorm as number) / Math.max(norm, 1e-12));
+      const { clipNorm } = settings;
+      const scale = clipNorm === undefined ? 1 : Math.min(1, clipNorm / Math.max(gradientNorm, 1e-12));
       state.applyGradients(settings, scale);
     }
-    return { loss, finite, outputs: collect(results, outputs), ...(norm === undefined ? {} : { gradientNorm: norm }) };
+    return { loss, gradientNorm, finite, outputs: collect(results, outputs) };
   },
 };
 
