@@ -5,6 +5,7 @@
 import { parentPort } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { EngineError } from '../../base/errors.js';
+import { ortMessage } from '../ort-message.js';
 import { elementCount } from '../tensor-spec.js';
 import { externalLayout } from './external-layout.js';
 import { EXTERNAL_DATA_FILE } from './onnx-writer.js';
@@ -166,7 +167,10 @@ const handlers: Handlers = {
     if (frozenState !== undefined) {
       options.externalData = [{ path: EXTERNAL_DATA_FILE, data: externalData(stateOf(frozenState)) }];
     }
-    const session = await ort.InferenceSession.create(model, options);
+    const session = await ort.InferenceSession.create(model, options).catch((error: Error) => {
+      if (settings.device === 'cpu') throw error;
+      throw new EngineError(`device ${settings.device} cannot be used: ${ortMessage(error.message)}; see wave doctor`);
+    });
     const id = nextId++;
     sessions.set(id, session);
     return { session: id, milliseconds: performance.now() - start };
