@@ -121,6 +121,12 @@ function imageSize({ positions, prefix, patch, hint, source }: Grid): Pick<Model
     const side = Math.sqrt(patches);
     if (!hint && Number.isInteger(side)) return { image: [side * patch, side * patch], position_prefix };
   }
+  if (hint) {
+    throw new ModelError(
+      `${source}: ${positions} positions with ${prefix} prefix tokens do not fit an image of ${hint.join('x')} in ` +
+        `patches of ${patch}; give the image size that the model was made for`,
+    );
+  }
   throw new ModelError(
     `${source}: ${positions} positions with ${prefix} prefix tokens are no square grid of patches; ` +
       'convert the checkpoint to one that stores its image size',
