@@ -6,7 +6,7 @@ import { type Reference, softmax } from '../support/arrays.js';
 import { expectClose } from '../support/close.js';
 import { ADAMW, differentiate, entries, evaluate, feeds, type Given, given, testEngine } from '../support/engine.js';
 import { normalSized } from '../support/pure-weights.js';
-import * as reference from './reference.js';
+import * as reference from '../support/reference.js';
 
 const engine = testEngine();
 afterAll(() => engine.dispose());

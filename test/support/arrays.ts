@@ -1,7 +1,11 @@
 /** Plain float64 loops over row-major arrays: what the compiled kernels and ops are compared with. */
-import type { Given } from './engine.js';
-
 export type Index = readonly number[];
+
+/** Row-major values of any precision with their shape. */
+export interface Numbers {
+  readonly shape: readonly number[];
+  readonly values: ArrayLike<number>;
+}
 
 /** Row-major values with their shape, in float64. */
 export interface Reference {
@@ -23,7 +27,7 @@ export function build(shape: readonly number[], element: (index: Index) => numbe
 }
 
 /** Element of `array` at `index`; missing leading axes and axes of size one are broadcast. */
-export function at({ shape, values }: Given | Reference, index: Index): number {
+export function at({ shape, values }: Numbers, index: Index): number {
   const own = index.slice(index.length - shape.length);
   const offset = shape.reduce((sum, size, axis) => sum * size + (size === 1 ? 0 : own[axis]), 0);
   return values[offset];

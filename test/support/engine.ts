@@ -13,7 +13,10 @@ export interface Given {
   readonly values: TensorValues;
 }
 
-export const given = (shape: readonly number[], values: Iterable<number>): Given => ({
+export const given = (
+  shape: readonly number[],
+  values: Iterable<number>,
+): Given & { readonly values: Float32Array } => ({
   shape,
   values: Float32Array.from(values),
 });

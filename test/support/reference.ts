@@ -1,17 +1,16 @@
 /** The named ops in float64 loops, as their definitions read. */
-import { at, build, erf, type Reference, softmax, sum } from '../support/arrays.js';
-import type { Given } from '../support/engine.js';
+import { at, build, erf, type Numbers, type Reference, softmax, sum } from './arrays.js';
 
 const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
-export function linear(x: Given, weight: Given, bias: Given): Reference {
+export function linear(x: Numbers, weight: Numbers, bias: Numbers): Reference {
   const [rows, inner] = x.shape;
   return build([rows, weight.shape[0]], ([row, out]) =>
     sum([at(bias, [out]), ...range(inner).map((k) => at(x, [row, k]) * at(weight, [out, k]))]),
   );
 }
 
-export function layerNorm(x: Given, scale: Given, bias: Given, epsilon: number): Reference {
+export function layerNorm(x: Numbers, scale: Numbers, bias: Numbers, epsilon: number): Reference {
   const width = x.shape[1];
   return build(x.shape, ([row, column]) => {
     const values = range(width).map((k) => at(x, [row, k]));
@@ -21,15 +20,15 @@ export function layerNorm(x: Given, scale: Given, bias: Given, epsilon: number):
   });
 }
 
-export function gelu(x: Given): Reference {
+export function gelu(x: Numbers): Reference {
   return build(x.shape, (index) => 0.5 * at(x, index) * (1 + erf(at(x, index) * Math.SQRT1_2)));
 }
 
 /** `[queries * batch, width]` from `x` `[tokens * batch, width]`, tokens first. */
 export function selfAttention(
-  x: Given,
-  weight: Given,
-  bias: Given,
+  x: Numbers,
+  weight: Numbers,
+  bias: Numbers,
   { batch, heads, queries }: { batch: number; heads: number; queries: number },
 ): Reference {
   const width = x.shape[1];
@@ -48,7 +47,7 @@ export function selfAttention(
   });
 }
 
-export function crossEntropy(logits: Given, targets: Given): Reference {
+export function crossEntropy(logits: Numbers, targets: Numbers): Reference {
   const [batch, classes] = logits.shape;
   const losses = range(batch).map((row) => {
     const probabilities = softmax(range(classes).map((c) => at(logits, [row, c])));
