@@ -1,7 +1,7 @@
 /** Names and shapes of a ViT's parameters, as timm has them, and which group each belongs to. */
 import { geometry, type ModelSpec } from './spec.js';
 
-/** Shapes by timm name, in timm's order. */
+/** Shapes by timm name. The order is that of the state everywhere in the suite. */
 export function parameterShapes(spec: ModelSpec): Map<string, readonly number[]> {
   const { width, hidden, classes, channels, patch } = spec;
   const shapes = new Map<string, readonly number[]>();
