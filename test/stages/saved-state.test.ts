@@ -1,0 +1,93 @@
+import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { CheckpointError, makeLineage, writeArtifact } from '#wave/checkpoint/index.js';
+import type { OptimiserState, State } from '#wave/engine/types.js';
+import { restoreState, saveState } from '#wave/stages/saved-state.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'wave-state-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const path = join(folder, 'state.safetensors');
+const lineage = makeLineage({
+  command: 'wave test',
+  configSha256: 'aa',
+  parents: [],
+  seed: 0,
+  engine: 'ort/cpu',
+  toolVersion: '0',
+});
+
+/** A state that is kept here instead of in an engine. */
+function memoryState(fill: number): State & { values: Map<string, Float32Array>; optimiser: OptimiserState } {
+  const shapes = { 'blocks.0.weight': [2, 3], 'first.bias': [3] };
+  const specs = new Map(Object.entries(shapes).map(([name, shape]) => [name, { shape, dtype: 'float32' as const }]));
+  const all = (value: number) =>
+    new Map(
+      [...specs].map(([name, { shape }]) => {
+        const length = shape.reduce((product, size) => product * size, 1);
+        return [name, Float32Array.from({ length }, (_, i) => value + i / 7)];
+      }),
+    );
+  return {
+    specs,
+    values: all(fill),
+    optimiser: { step: fill * 10, first: all(fill + 0.1), second: all(fill + 0.2) },
+    async read() {
+      return this.values;
+    },
+    async write(values) {
+      this.values = new Map(values);
+    },
+    async readOptimiser() {
+      return this.optimiser;
+    },
+    async writeOptimiser(state) {
+      this.optimiser = state;
+    },
+    dispose: async () => {},
+  };
+}
+
+describe('a saved state', () => {
+  it('comes back as it was: parameters, both moments, and both counts of steps', async () => {
+    const saved = memoryState(1);
+    await saveState(path, saved, 7, lineage);
+    const restored = memoryState(2);
+    expect(await restoreState(path, restored, 'aa')).toBe(7);
+    expect(restored.values).toEqual(saved.values);
+    expect(restored.optimiser).toEqual(saved.optimiser);
+  });
+
+  it('gives the same bytes every time', async () => {
+    await saveState(path, memoryState(1), 7, lineage);
+    const first = readFileSync(path);
+    await saveState(path, memoryState(1), 7, lineage);
+    expect(readFileSync(path).equals(first)).toBe(true);
+  });
+
+  it('is refused under another configuration, in one line, and changes nothing', async () => {
+    await saveState(path, memoryState(1), 7, lineage);
+    const state = memoryState(2);
+    await expect(restoreState(path, state, 'bb')).rejects.toThrow(/^[^\n]*saved under another configuration[^\n]*$/);
+    expect(state.values).toEqual(memoryState(2).values);
+  });
+
+  it('is refused when it is cut, of another kind, or not of this model', async () => {
+    const state = memoryState(2);
+    await saveState(path, state, 7, lineage);
+    truncateSync(path, 400);
+    await expect(restoreState(path, state, 'aa')).rejects.toThrow(CheckpointError);
+    const scalar = { dtype: 'F32' as const, shape: [], data: new Float32Array(1) };
+    await writeArtifact(path, { kind: 'model', spec: {}, lineage, tensors: [['x', scalar]] });
+    await expect(restoreState(path, state, 'aa')).rejects.toThrow(/is a model, expected a saved state|expected/);
+    const spec = { step: 1, optimiser_step: 1 };
+    await writeArtifact(path, { kind: 'state', spec, lineage, tensors: [['parameter.blocks.0.weight', scalar]] });
+    await expect(restoreState(path, state, 'aa')).rejects.toThrow(/blocks\.0\.weight is \[\], expected \[2, 3\]/);
+    await writeArtifact(path, { kind: 'state', spec, lineage, tensors: [] });
+    await expect(restoreState(path, state, 'aa')).rejects.toThrow(/parameter\.blocks\.0\.weight is missing/);
+    await writeArtifact(path, { kind: 'state', spec: { step: -1 }, lineage, tensors: [] });
+    await expect(restoreState(path, state, 'aa')).rejects.toThrow(/wave\.spec: step is missing or no count of steps/);
+    expect(state.values).toEqual(memoryState(2).values);
+  });
+});

@@ -1,0 +1,138 @@
+/** The loop on a step that only remembers what it was given; the loader is the real one. */
+import { describe, expect, it } from 'vitest';
+import { TrainingError } from '#wave/base/errors.js';
+import { dataSchema } from '#wave/config/index.js';
+import { Loader, openData } from '#wave/data/index.js';
+import type { TrainingStep } from '#wave/engine/types.js';
+import { type DataFacts, modelSchema, resolveModel } from '#wave/model/config.js';
+import { initialise } from '#wave/model/initialise.js';
+import { type LoopStep, learningRate, modelEntries, runLoop } from '#wave/train/index.js';
+
+const BATCH = 4;
+/** 5 steps of 4 images; 2 images of every epoch are left out. */
+const config = dataSchema.parse({ source: 'synthetic', synthetic: { image: 8, train: 22, test: 4 } });
+const dataset = await openData(config, 'train', { seed: 1 });
+const schedule = { lr: 1, minLr: 0, steps: 12, warmupSteps: 2 };
+
+async function loop(options: {
+  startStep?: number;
+  controller?: AbortController;
+  onStep?: (event: LoopStep) => void;
+  clipNorm?: number;
+  run?: TrainingStep['run'];
+}) {
+  const loader = new Loader({ dataset, mode: 'train', batch: BATCH, patch: 4, seed: 1, workers: 0 });
+  const seen: { step: number; epoch: number; indices: number[]; rate: number }[] = [];
+  const epochs: [number, number][] = [];
+  const settings: unknown[] = [];
+  const fed: number[] = [];
+  const run: TrainingStep['run'] = async (_inputs, given) => {
+    settings.push(given);
+    return { loss: 1, outputs: new Map() };
+  };
+  const unused = () => Promise.reject(new Error('not used'));
+  const done = await runLoop({
+    step: { run: options.run ?? run, gradients: unused, dispose: unused },
+    loader,
+    schedule,
+    clipNorm: options.clipNorm,
+    startStep: options.startStep ?? 0,
+    signal: (options.controller ?? new AbortController()).signal,
+    inputs: (_batch, step) => {
+      fed.push(step);
+      return new Map();
+    },
+    onStep: (event) => {
+      seen.push({ step: event.step, epoch: event.epoch, indices: [...event.batch.indices], rate: event.learningRate });
+      options.onStep?.(event);
+    },
+    onEpoch: async (epoch, step) => {
+      epochs.push([epoch, step]);
+    },
+  });
+  return { done, seen, epochs, settings, fed };
+}
+
+describe('runLoop', () => {
+  it('goes through the epochs to the last step, and tells the end of each', async () => {
+    const { done, seen, epochs, fed } = await loop({});
+    expect(done).toBe(12);
+    expect(seen.map(({ step }) => step)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(seen.map(({ epoch }) => epoch)).toEqual([0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2]);
+    expect(fed).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+    expect(epochs).toEqual([
+      [0, 5],
+      [1, 10],
+      [2, 12],
+    ]);
+    expect(seen.map(({ rate }) => rate)).toEqual(fed.map((step) => learningRate(schedule, step)));
+  });
+
+  it.each([1, 5, 7, 11])('from step %i on does what the whole run does', async (startStep) => {
+    const whole = await loop({});
+    const rest = await loop({ startStep });
+    expect(rest.seen).toEqual(whole.seen.slice(startStep));
+    expect(rest.epochs).toEqual(whole.epochs.filter(([, step]) => step > startStep));
+  });
+
+  it('does nothing when all steps are done', async () => {
+    expect(await loop({ startStep: 12 })).toMatchObject({ done: 12, seen: [], epochs: [] });
+  });
+
+  it('finishes the step in progress when it is stopped', async () => {
+    const controller = new AbortController();
+    const onStep = ({ step }: LoopStep) => {
+      if (step === 7) controller.abort();
+    };
+    const { done, seen, epochs } = await loop({ controller, onStep });
+    expect({ done, last: seen.at(-1)?.step, epochs }).toEqual({ done: 7, last: 7, epochs: [[0, 5]] });
+  });
+
+  it('hands the rate and the clipping to the step, clipping only where it is on', async () => {
+    expect((await loop({ clipNorm: 2 })).settings[0]).toEqual({ learningRate: 0.5, clipNorm: 2 });
+    expect((await loop({})).settings[0]).toEqual({ learningRate: 0.5 });
+  });
+
+  it('says which step diverged', async () => {
+    let steps = 0;
+    const run: TrainingStep['run'] = async () => {
+      if (++steps === 3) throw new TrainingError('loss is NaN');
+      return { loss: 1, outputs: new Map() };
+    };
+    await expect(loop({ run })).rejects.toThrow(new TrainingError('step 3: loss is NaN'));
+  });
+});
+
+describe('modelEntries', () => {
+  const data: DataFacts = { channels: 1, classes: 3, image: [8, 8], preprocess: { mean: [0], std: [1] } };
+  const settings = { patch: 4, depth: 1, width: 8, heads: 2, distillation_token: true, register_tokens: 2 };
+  const spec = resolveModel(modelSchema.parse(settings), data);
+
+  it('decay matrices only', () => {
+    const entries = modelEntries(spec, initialise(spec, 0), { trained: true, weightDecay: 0.05 });
+    const decayed = [...entries].filter(([, { rule }]) => rule.weightDecay === 0.05).map(([name]) => name);
+    expect(decayed.sort()).toEqual(
+      [
+        'patch_embed.proj.weight',
+        'blocks.0.attn.qkv.weight',
+        'blocks.0.attn.proj.weight',
+        'blocks.0.mlp.fc1.weight',
+        'blocks.0.mlp.fc2.weight',
+        'head.weight',
+        'head_dist.weight',
+      ].sort(),
+    );
+    expect([...entries.values()].every(({ rule }) => rule.weightDecay === 0.05 || rule.weightDecay === 0)).toBe(true);
+  });
+
+  it('have the values and shapes of the model', () => {
+    const values = initialise(spec, 0);
+    const entries = modelEntries(spec, values, { trained: false });
+    expect([...entries.keys()]).toEqual([...values.keys()]);
+    for (const [name, { spec: tensor, values: own, rule }] of entries) {
+      expect(own).toBe(values.get(name));
+      expect(tensor.shape.reduce((product, size) => product * size, 1)).toBe(own.length);
+      expect(rule).toEqual({ trained: false, weightDecay: 0, learningRateScale: 1 });
+    }
+  });
+});
