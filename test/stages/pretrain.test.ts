@@ -28,14 +28,14 @@ const metrics = (name: string): Line[] =>
 /** The lines without what depends on the clock. */
 const timeless = (name: string) => metrics(name).map((line) => ({ ...line, images_per_second: 0 }));
 
-/** Makes all values of one tensor of a saved state NaN. */
-async function spoil(path: string, spoilt: string): Promise<void> {
+/** Fills the tensors of a saved state whose names begin so. */
+async function overwrite(path: string, beginning: string, value: number): Promise<void> {
   const file = await openSafetensors(path);
   const { kind, spec, lineage } = expectKind(file, 'state');
   const tensors = new Map<string, TensorInput>();
   for (const [name, { shape }] of file.tensors) {
     const data = await file.readFloat32(name);
-    tensors.set(name, { dtype: 'F32', shape, data: name === spoilt ? data.fill(Number.NaN) : data });
+    tensors.set(name, { dtype: 'F32', shape, data: name.startsWith(beginning) ? data.fill(value) : data });
   }
   await file.close();
   await writeArtifact(path, { kind, spec, lineage: lineage as Lineage, tensors });
@@ -101,6 +101,13 @@ describe('an interrupted run', () => {
     expect(timeless(name)).toEqual(timeless('whole'));
   });
 
+  it.each(['first.', 'second.'])('needs the %s moments of the optimiser to do so', async (moments) => {
+    await interruptedAt(`cold-${moments}`, 8);
+    await overwrite(runFolder(join(root, `cold-${moments}`)).state, moments, 0);
+    await pretrain(config, resumed(`cold-${moments}`), context());
+    expect(await weights(`cold-${moments}`)).not.toEqual(await weights('whole'));
+  });
+
   it('can be stopped again, and before its first step', async () => {
     const early = context((_event, stop) => stop());
     await expect(pretrain(config, fresh('twice'), early)).rejects.toThrow(/stopped after step 0 of 16; .*is saved/);
@@ -157,7 +164,7 @@ describe('what goes wrong', () => {
   it('leaves the last saved state when training diverges after it', async () => {
     await interruptedAt('late', 8);
     const { state } = runFolder(join(root, 'late'));
-    await spoil(state, 'parameter.head.bias');
+    await overwrite(state, 'parameter.head.bias', Number.NaN);
     const before = readFileSync(state);
     const refused = pretrain(config, resumed('late'), context());
     await expect(refused).rejects.toThrow(`step 9: loss is NaN`);
