@@ -69,6 +69,8 @@ async function render(result: PretrainResult): Promise<string> {
     import('../table.js'),
     import('../progress-text.js'),
   ]);
+  // A run that had nothing left to train has no speed.
+  const speed = result.imagesPerSecond > 0 ? `, ${Math.round(result.imagesPerSecond)} images/s` : '';
   return renderPairs([
     ['model', result.model],
     ['top-1', share(result.top1)],
@@ -76,7 +78,7 @@ async function render(result: PretrainResult): Promise<string> {
     ['loss', result.loss.toFixed(4)],
     ['parameters', String(result.parameters)],
     ['trained', `${result.steps} steps, ${result.epochs} epochs`],
-    ['time', `${duration(result.seconds)}, ${Math.round(result.imagesPerSecond)} images/s`],
+    ['time', duration(result.seconds) + speed],
     ['engine', `${result.engine}/${result.device}`],
   ]);
 }
