@@ -4,10 +4,11 @@
  * the target, never a half-written target.
  */
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, mkdir, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { WaveError } from './errors.js';
 import { errorCodeOf, explainIoError } from './io-error.js';
+import { makeFolder } from './make-folder.js';
 import { printable } from './text.js';
 
 /** A file that could not be written; what was there before is untouched. */
@@ -50,7 +51,7 @@ export async function writeAtomically(path: string, produce: (sink: AtomicSink) 
   const attempt = <T>(action: () => Promise<T>): Promise<T> => explained(path, action);
   const target = await attempt(() => resolveTarget(path));
   const folder = dirname(target);
-  await attempt(() => mkdir(folder, { recursive: true }));
+  await attempt(() => makeFolder(folder));
   const name = basename(target).slice(0, MAX_TEMP_NAME_CHARACTERS);
   const temporary = join(folder, `.${name}.${process.pid}.${randomBytes(6).toString('hex')}.tmp`);
   const handle = await attempt(() => open(temporary, 'wx', FILE_MODE));

@@ -3,6 +3,7 @@
 const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENOENT', 'no such file or folder; check the path'],
   ['ENOTDIR', 'a part of the path is a file, not a folder; check the path'],
+  ['EEXIST', 'a file of this name is in the way; choose another name'],
   ['EISDIR', 'is a folder; name a file'],
   ['EACCES', 'permission denied; check the rights of the file and its folder'],
   ['EPERM', 'not permitted; check the rights of the file and its folder'],

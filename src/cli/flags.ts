@@ -29,7 +29,7 @@ export const seed: Flag = {
 export const dryRun: Flag = {
   name: 'dry-run',
   type: 'boolean',
-  description: 'Check everything, print the resolved settings as YAML and start nothing',
+  description: 'Check flags and settings, print all settings as YAML and start nothing; no data is read',
   group: 'Configuration',
 };
 
@@ -48,6 +48,22 @@ export const force: Flag = {
   group: 'Output',
 };
 
+export const resume: Flag = {
+  name: 'resume',
+  type: 'boolean',
+  description: 'Go on with the interrupted run in the folder; needs the settings of that run',
+  group: 'Output',
+};
+
+export const heads: Flag = {
+  name: 'heads',
+  type: 'integer',
+  value: 'N',
+  description: 'Attention heads, for a checkpoint that does not say how many it has',
+  group: 'Options',
+  min: 1,
+};
+
 export const engine: Flag = {
   name: 'engine',
   type: 'string',
@@ -61,7 +77,7 @@ export const device: Flag = {
   name: 'device',
   type: 'string',
   value: 'NAME',
-  description: 'Device of the engine, for example cpu, webgpu or cuda; cpu if nothing else is set',
+  description: 'Device of the engine: cpu or webgpu; cpu if nothing else is set',
   group: 'Engine',
 };
 

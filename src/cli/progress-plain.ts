@@ -13,13 +13,13 @@ const LONGEST_SILENCE = 30_000;
 export class PlainProgress implements Progress {
   readonly #stream: Io['stderr'];
   readonly #training: Pace;
-  readonly #evaluating: Pace;
+  readonly #evaluating: Patience;
 
   /** `now` gives milliseconds. */
   constructor(stream: Io['stderr'], now: Io['now']) {
     this.#stream = stream;
     this.#training = new Pace(now);
-    this.#evaluating = new Pace(now);
+    this.#evaluating = new Patience(now);
   }
 
   emit(event: StageEvent): void {
@@ -35,7 +35,7 @@ export class PlainProgress implements Progress {
         if (this.#training.due(event.step, event.steps)) this.#line(stepText(event));
         break;
       case 'evaluating':
-        if (this.#evaluating.due(event.done, event.total)) this.#line(evaluatingText(event));
+        if (this.#evaluating.due(event.done)) this.#line(evaluatingText(event));
         break;
       case 'evaluated':
         this.#line(evaluatedText(event));
@@ -52,7 +52,7 @@ export class PlainProgress implements Progress {
   }
 }
 
-/** Decides whether another line is due. The first and the last always are. */
+/** Decides whether another line about training is due. The first and the last always are. */
 class Pace {
   readonly #now: Io['now'];
   #last: { readonly done: number; readonly percent: number; readonly time: number } | undefined;
@@ -67,12 +67,35 @@ class Pace {
     const last = this.#last;
     const due =
       last === undefined ||
-      // It began anew, as the next evaluation does.
+      // It began anew, as the training of another stage does.
       done < last.done ||
       (done >= total && last.done < total) ||
       reached >= last.percent + PERCENT_PER_LINE ||
       time - last.time >= LONGEST_SILENCE;
     if (due) this.#last = { done, percent: reached, time };
+    return due;
+  }
+}
+
+/**
+ * Decides the same for evaluations, which are many and mostly short: a line only after a long silence. Their results
+ * have a line of their own.
+ */
+class Patience {
+  readonly #now: Io['now'];
+  #done = Number.POSITIVE_INFINITY;
+  #time = 0;
+
+  constructor(now: Io['now']) {
+    this.#now = now;
+  }
+
+  due(done: number): boolean {
+    const time = this.#now();
+    const isNew = done <= this.#done;
+    const due = !isNew && time - this.#time >= LONGEST_SILENCE;
+    if (isNew || due) this.#time = time;
+    this.#done = done;
     return due;
   }
 }

@@ -9,10 +9,12 @@ export interface ImageShape {
 
 /** Largest image that is decoded, in pixels; beyond it a small file can claim all memory. */
 const MAX_PIXELS = 100_000_000;
+/** Types of values whose black and white are known; floats may reach from 0 to 1, to 255 or anywhere. */
+const DEPTHS: ReadonlySet<string> = new Set(['uchar', 'ushort']);
 
 /**
  * Pixels of an image file (JPEG, PNG, WebP, GIF, TIFF, AVIF), turned as its EXIF orientation says, bicubically resized so
- * that it covers the target and cropped to its centre.
+ * that it covers the target and cropped to its centre. Transparency becomes black, 16 bits become 8.
  *
  * @returns `[channels, height, width]`, 0..255
  * @throws DataError when the file cannot be decoded, or for other than 1 or 3 channels.
@@ -25,7 +27,10 @@ export async function decodeImage(path: string, { channels, height, width }: Ima
   }
   const { default: sharp } = await import('sharp');
   try {
-    const image = sharp(path, { limitInputPixels: MAX_PIXELS, failOn: 'error' })
+    const file = sharp(path, { limitInputPixels: MAX_PIXELS, failOn: 'error' });
+    const { depth } = await file.metadata();
+    if (depth !== undefined && !DEPTHS.has(depth)) throw new Error(`values of type ${depth}, expected 8 or 16 bits`);
+    const image = file
       .autoOrient()
       .resize(width, height, { fit: 'cover', kernel: 'cubic' })
       .flatten({ background: '#000' });
@@ -34,7 +39,8 @@ export async function decodeImage(path: string, { channels, height, width }: Ima
     return planar(data, info.channels, { channels, height, width });
   } catch (error) {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
-    throw new DataError(`${path}: cannot be decoded as an image: ${reason}`);
+    const limit = reason.includes('exceeds pixel limit') ? ` of ${MAX_PIXELS}` : '';
+    throw new DataError(`${path}: cannot be decoded as an image: ${reason}${limit}`);
   }
 }
 

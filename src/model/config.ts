@@ -39,22 +39,25 @@ export interface DataFacts {
  * @throws ConfigError when a size is missing, or sizes do not fit together or the data.
  */
 export function resolveModel(config: ModelConfig, data: DataFacts): ModelSpec {
-  const preset: Partial<Preset> = config.preset === null ? {} : PRESETS[config.preset];
+  const preset = presetOf(config);
   const pick = (key: 'patch' | 'depth' | 'width' | 'heads'): number => {
     const value = config[key] ?? preset[key];
     if (value !== undefined) return value;
     throw new ConfigError(`model.${key}: is missing; give it, or a preset (${PRESET_NAMES.join(', ')})`);
   };
-  const image = config.image ?? preset.image;
   const width = pick('width');
+  const hidden = Math.round(width * config.mlp_ratio);
+  if (hidden < 1) {
+    throw new ConfigError(`model.mlp_ratio: ${config.mlp_ratio} of width ${width} leaves the MLP no unit; raise it`);
+  }
   const spec: ModelSpec = {
-    image: image === undefined ? [...data.image] : typeof image === 'number' ? [image, image] : image,
+    image: ownImage(config) ?? [...data.image],
     patch: pick('patch'),
     channels: config.channels ?? data.channels,
     depth: pick('depth'),
     width,
     heads: pick('heads'),
-    hidden: Math.round(width * config.mlp_ratio),
+    hidden,
     classes: data.classes,
     eps: config.eps,
     pool: config.pool,
@@ -73,6 +76,34 @@ export function resolveModel(config: ModelConfig, data: DataFacts): ModelSpec {
   }
   checkFits(spec, data);
   return spec;
+}
+
+/** What is known about the data before it is opened. */
+export type KnownFacts = { readonly [Key in 'channels' | 'classes' | 'image']?: DataFacts[Key] | undefined };
+
+/**
+ * Checks a `model:` block as far as it can be without the data; what is not known yet is taken to fit.
+ *
+ * @throws ConfigError as {@link resolveModel}.
+ */
+export function checkModel(config: ModelConfig, known: KnownFacts): void {
+  const patch = config.patch ?? presetOf(config).patch ?? 1;
+  resolveModel(config, {
+    image: known.image ?? ownImage(config) ?? [patch, patch],
+    channels: known.channels ?? config.channels ?? 1,
+    classes: known.classes ?? 1,
+    preprocess: { mean: [], std: [] },
+  });
+}
+
+function presetOf({ preset }: ModelConfig): Partial<Preset> {
+  return preset === null ? {} : PRESETS[preset];
+}
+
+/** Height and width that the block itself names, pixels. */
+function ownImage(config: ModelConfig): [number, number] | undefined {
+  const image = config.image ?? presetOf(config).image;
+  return typeof image === 'number' ? [image, image] : image;
 }
 
 /**

@@ -2,9 +2,11 @@
 import { z } from 'zod';
 import { InterruptedError } from '../base/errors.js';
 import { Loader, openData } from '../data/index.js';
-import { createEngine } from '../engine/create.js';
+import { checkEngine, createEngine } from '../engine/create.js';
 import { checkFits } from '../model/config.js';
 import { loadModel } from '../model/load.js';
+import { preprocessFor } from '../model/preprocess.js';
+import type { ModelSpec, Preprocess } from '../model/spec.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
 import { commonShape, modelShape } from './schemas.js';
@@ -28,27 +30,37 @@ export interface EvaluateResult {
   readonly imagesPerSecond: number;
 }
 
-/** @throws CheckpointError, ModelError, ConfigError when the model does not fit the data, DataError, EngineError. */
+/**
+ * @param options.heads attention heads, for a checkpoint that does not say how many it has
+ * @throws CheckpointError, ModelError, ConfigError when the model does not fit the data, DataError, EngineError;
+ * InterruptedError when `context.signal` was aborted.
+ */
 export async function evaluate(
   modelPath: string,
   config: EvaluateConfig,
   context: StageContext,
   options: { readonly heads?: number } = {},
 ): Promise<EvaluateResult> {
+  checkEngine(config.engine);
   const model = await loadModel(modelPath, options);
   const { spec } = model;
+  context.emit({ type: 'phase', text: 'opening data' });
   const dataset = await openData(config.data, 'test', { seed: config.seed });
   const { source, channels } = dataset;
   checkFits(spec, { channels, classes: source.classes, image: [source.height, source.width] });
+  const { mean, std } = config.data;
+  warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);
   const { batch } = config.eval;
   const { seed } = config;
   const loader = new Loader({ dataset, mode: 'eval', batch, patch: spec.patch, seed, workers: config.data.workers });
   const engine = createEngine(config.engine);
   try {
+    context.emit({ type: 'phase', text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} threads` });
     const state = await engine.createState(train.modelEntries(spec, model.values, { trained: false }), NO_OPTIMISER);
     const step = await engine.compileInference(train.inferenceProgram(spec, batch), state, { frozen: true });
-    const start = performance.now();
     const total = dataset.indices.length;
+    context.emit({ type: 'phase', text: `evaluating ${total} images` });
+    const start = performance.now();
     const onBatch = (done: number) => context.emit({ type: 'evaluating', done, total });
     const { classes } = spec;
     const quality = await train.evaluateModel({ step, loader, classes, signal: context.signal, onBatch });
@@ -58,6 +70,14 @@ export async function evaluate(
   } finally {
     await Promise.all([loader.close(), engine.dispose()]);
   }
+}
+
+/** A model sees other pixels than it was trained with: nothing fails, the accuracy is just lower than it should be. */
+function warnOfOtherPixels({ preprocess }: ModelSpec, given: Preprocess, { emit }: StageContext): void {
+  const differs = (own: readonly number[], other: readonly number[]) => own.join() !== other.join();
+  if (!preprocess || !(differs(preprocess.mean, given.mean) || differs(preprocess.std, given.std))) return;
+  const text = ({ mean, std }: Preprocess) => `mean [${mean.join(', ')}], std [${std.join(', ')}]`;
+  emit({ type: 'warning', text: `the model was trained with ${text(preprocess)}, the data block has ${text(given)}` });
 }
 
 /** For states that are never trained. */

@@ -10,49 +10,58 @@ export interface MonitorOptions {
   readonly batch: number;
   readonly classes: number;
   readonly logEvery: number;
-  /** Steps done before this process began. */
-  readonly startStep: number;
+  /** Milliseconds since some fixed moment. */
+  readonly now?: () => number;
 }
 
 export class Monitor {
   readonly #options: MonitorOptions;
+  readonly #now: () => number;
+  /** Since the last report. */
   #scores = NO_SCORES;
   #loss = 0;
-  #since = { step: 0, time: performance.now() };
-  /** Milliseconds spent in training, evaluations left out. */
+  #milliseconds = 0;
+  /** Of all reports. */
+  #images = 0;
   #trained = 0;
-  #step: number;
+  /** When the clock was started last. */
+  #mark: number;
 
   constructor(options: MonitorOptions) {
     this.#options = options;
-    this.#step = options.startStep;
-    this.#since = { step: options.startStep, time: performance.now() };
+    this.#now = options.now ?? (() => performance.now());
+    this.#mark = this.#now();
   }
 
-  /** Images per second over all steps of this process. */
+  /** Images per second of training over all steps reported by this process; 0 before the first report. */
   get imagesPerSecond(): number {
-    const done = this.#step - this.#options.startStep;
-    return done === 0 ? 0 : (done * this.#options.batch * 1000) / this.#trained;
+    return this.#images === 0 ? 0 : (this.#images * 1000) / this.#trained;
   }
 
-  /** To be called when training goes on after something else. */
-  restartClock(): void {
-    this.#since = { step: this.#step, time: performance.now() };
+  /** Stops the clock while something else than training is done. */
+  pause(): void {
+    this.#milliseconds += this.#now() - this.#mark;
+  }
+
+  /** Starts the clock again after `pause`. */
+  resume(): void {
+    this.#mark = this.#now();
   }
 
   step({ step, epoch, learningRate, batch, result }: LoopStep, logits: Float32Array): void {
     const { context, metrics, steps, classes, logEvery } = this.#options;
-    this.#step = step;
     this.#scores = addScores(this.#scores, score(logits, batch.labels, classes, batch.size));
     this.#loss += result.loss * batch.size;
     if (step % logEvery !== 0 && step !== steps) return;
 
-    const now = performance.now();
-    const elapsed = now - this.#since.time;
-    this.#trained += elapsed;
-    const imagesPerSecond = (this.#scores.images * 1000) / elapsed;
-    const loss = this.#loss / this.#scores.images;
-    const accuracy = this.#scores.top1 / this.#scores.images;
+    this.pause();
+    this.resume();
+    const { images, top1 } = this.#scores;
+    this.#images += images;
+    this.#trained += this.#milliseconds;
+    const imagesPerSecond = (images * 1000) / this.#milliseconds;
+    const loss = this.#loss / images;
+    const accuracy = top1 / images;
     const etaSeconds = ((steps - step) * this.#options.batch) / imagesPerSecond;
     context.emit({ type: 'step', step, steps, epoch, loss, accuracy, learningRate, imagesPerSecond, etaSeconds });
     metrics.write({
@@ -66,7 +75,7 @@ export class Monitor {
     });
     this.#scores = NO_SCORES;
     this.#loss = 0;
-    this.#since = { step, time: now };
+    this.#milliseconds = 0;
   }
 
   evaluated(epoch: number, step: number, { top1, top5, loss, images }: Quality): void {

@@ -21,25 +21,43 @@ export interface InputPart {
 const INPUT_TENSOR = 'input';
 const IMAGE_EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
 
+/** One file to read. */
+export interface InputFile {
+  readonly path: string;
+  readonly kind: 'image' | 'tensor';
+}
+
 /**
- * Images of all inputs in order, at most `batch` at a time.
+ * The files behind the inputs, in order: a folder stands for its images, sorted by name.
  *
- * @throws DataError, CheckpointError naming the input that cannot be read or does not fit the model.
+ * @throws DataError naming an input that is not there, or a folder without images.
+ */
+export async function listInputs(inputs: readonly string[]): Promise<InputFile[]> {
+  const files: InputFile[] = [];
+  for (const path of inputs) {
+    if (await isFolder(path)) {
+      for (const image of await imagesIn(path)) files.push({ path: image, kind: 'image' });
+    } else {
+      files.push({ path, kind: extname(path).toLowerCase() === '.safetensors' ? 'tensor' : 'image' });
+    }
+  }
+  return files;
+}
+
+/**
+ * Images of all files in order, at most `batch` at a time.
+ *
+ * @throws DataError, CheckpointError naming the file that cannot be read or does not fit the model.
  */
 export async function* readInputs(
-  inputs: readonly string[],
+  files: readonly InputFile[],
   spec: ModelSpec,
   preprocess: Preprocess,
   batch: number,
 ): AsyncGenerator<InputPart> {
-  for (const input of inputs) {
-    if (await isFolder(input)) {
-      for (const path of await imagesIn(input)) yield await imagePart(path, spec, preprocess);
-    } else if (extname(input).toLowerCase() === '.safetensors') {
-      yield* tensorParts(input, spec, batch);
-    } else {
-      yield await imagePart(input, spec, preprocess);
-    }
+  for (const { path, kind } of files) {
+    if (kind === 'tensor') yield* tensorParts(path, spec, batch);
+    else yield await imagePart(path, spec, preprocess);
   }
 }
 
@@ -52,9 +70,17 @@ async function isFolder(path: string): Promise<boolean> {
 }
 
 async function imagesIn(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => IMAGE_EXTENSIONS.has(extname(name).toLowerCase())).sort();
+  const names = (await namesIn(folder)).filter((name) => IMAGE_EXTENSIONS.has(extname(name).toLowerCase())).sort();
   if (names.length > 0) return names.map((name) => join(folder, name));
   throw new DataError(`${folder}: holds no images (${[...IMAGE_EXTENSIONS].join(', ')})`);
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder);
+  } catch (error) {
+    throw new DataError(`${folder}: ${explainIoError(error)}`);
+  }
 }
 
 async function imagePart(path: string, spec: ModelSpec, { mean, std }: Preprocess): Promise<InputPart> {

@@ -1,16 +1,16 @@
 /** Stage `predict`: the most probable classes of images, and their logits. */
-import { ConfigError } from '../base/errors.js';
+import { ConfigError, InterruptedError, ModelError } from '../base/errors.js';
 import { writeSafetensors } from '../checkpoint/index.js';
 import { engineSchema } from '../config/engine-schema.js';
 import { patchify } from '../data/index.js';
-import { createEngine } from '../engine/create.js';
+import { checkEngine, createEngine } from '../engine/create.js';
 import type { InferenceStep } from '../engine/types.js';
 import { loadModel } from '../model/load.js';
 import type { ModelSpec, Preprocess } from '../model/spec.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
 import { NO_OPTIMISER } from './evaluate.js';
-import { type InputPart, readInputs } from './predict-inputs.js';
+import { type InputPart, listInputs, readInputs } from './predict-inputs.js';
 
 export interface PredictOptions {
   /** Path of a model of this suite, or of a bare timm ViT checkpoint. */
@@ -48,21 +48,33 @@ const BATCH = 16;
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 const CENTRED = { mean: [0.5], std: [0.5] };
 
-/** @throws CheckpointError, ModelError, DataError, EngineError; ConfigError for a wrong engine. */
+/**
+ * @throws CheckpointError, ModelError, DataError, EngineError; ConfigError for a wrong engine; InterruptedError when
+ * `context.signal` was aborted.
+ */
 export async function predict(options: PredictOptions, context: StageContext): Promise<PredictResult> {
+  const engineSettings = engineConfig(options.engine);
+  checkEngine(engineSettings);
+  const files = await listInputs(options.inputs);
   const hints = options.heads === undefined ? {} : { heads: options.heads };
   const { spec, values } = await loadModel(options.model, hints);
-  const preprocess = preprocessOf(spec, options, context);
-  const engine = createEngine(engineConfig(options.engine));
+  const needsPreprocess = files.some(({ kind }) => kind === 'image');
+  const preprocess = preprocessOf(spec, options.model, needsPreprocess, context);
+  const engine = createEngine(engineSettings);
   try {
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
     const step = await engine.compileInference(train.inferenceProgram(spec, BATCH), state, { frozen: true });
     const predictions: PredictResult['predictions'][number][] = [];
     const logits: Float32Array[] = [];
-    for await (const part of readInputs(options.inputs, spec, preprocess, BATCH)) {
+    for await (const part of readInputs(files, spec, preprocess, BATCH)) {
+      if (context.signal.aborted)
+        throw new InterruptedError('stopped before all images were done; nothing was written');
       const rows = await run(step, spec, part);
       for (let i = 0; i < part.images; i++) {
         const row = rows.slice(i * spec.classes, (i + 1) * spec.classes);
+        if (!row.every(Number.isFinite)) {
+          throw new ModelError(`${options.model}: gives logits that are not finite for ${part.input}; check both`);
+        }
         logits.push(row);
         predictions.push({ input: part.input, index: part.first + i, top: best(row, options.top, spec.labels) });
       }
@@ -77,15 +89,17 @@ export async function predict(options: PredictOptions, context: StageContext): P
 function engineConfig(engine: PredictOptions['engine']) {
   const parsed = engineSchema.safeParse(engine ?? {});
   if (parsed.success) return parsed.data;
-  throw new ConfigError(`engine: ${parsed.error.issues[0]?.message}`);
+  const [issue] = parsed.error.issues;
+  throw new ConfigError(`engine.${issue?.path.join('.')}: ${issue?.message}`);
 }
 
-/** The model's own statistics; a checkpoint that has none gets ImageNet's, and a note when images need them. */
-function preprocessOf(spec: ModelSpec, { model, inputs }: PredictOptions, context: StageContext): Preprocess {
+/** The model's own statistics; a checkpoint that has none gets ImageNet's, and a warning when images need them. */
+function preprocessOf(spec: ModelSpec, model: string, needed: boolean, context: StageContext): Preprocess {
   if (spec.preprocess) return spec.preprocess;
   const fallback = spec.channels === 3 ? IMAGENET : CENTRED;
-  if (inputs.some((input) => !input.endsWith('.safetensors'))) {
-    const text = `${model} does not say how its images were normalised: mean ${fallback.mean}, std ${fallback.std} assumed`;
+  if (needed) {
+    const [mean, std] = [fallback.mean.join(', '), fallback.std.join(', ')];
+    const text = `${model} does not say how its images were normalised: mean [${mean}], std [${std}] assumed`;
     context.emit({ type: 'warning', text });
   }
   return fallback;

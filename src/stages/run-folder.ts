@@ -1,10 +1,11 @@
 /** The folder of one run: its files, and whether it may be written. */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { access, constants, readdir, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, resolve } from 'node:path';
 import { writeFileAtomically } from '../base/atomic-write.js';
 import { ConfigError, WaveError } from '../base/errors.js';
 import { explainIoError } from '../base/io-error.js';
+import { makeFolder } from '../base/make-folder.js';
 import { resolvedConfigYaml } from '../config/index.js';
 
 /** How a stage treats what is already in its folder. */
@@ -12,7 +13,7 @@ export interface OutFolder {
   readonly dir: string;
   /** Replace the results of an earlier run. */
   readonly force: boolean;
-  /** Go on from the saved state of an interrupted run. */
+  /** Go on from the saved state of an interrupted run; not together with `force`. */
   readonly resume?: boolean;
 }
 
@@ -35,28 +36,74 @@ export function runFolder(dir: string): RunFolder {
   };
 }
 
+/** What one run leaves behind and another must not find; the configuration alone is no run. */
+function artifacts({ model, state, metrics }: RunFolder): string[] {
+  return [model, state, metrics].filter((path) => existsSync(path));
+}
+
 /**
- * Makes the folder ready and writes the resolved configuration into it. With `force` the artifacts of the earlier run
- * are removed first, so that a run that fails leaves none of another one behind.
+ * Refuses a folder that cannot be used, before any work is done, and changes nothing.
  *
- * @throws ConfigError when a run is already there and neither `force` nor `resume` is set.
+ * @throws ConfigError when a run is already there and neither `force` nor `resume` is set, when there is no state to
+ * resume from, or when both are set; WaveError when the folder cannot be written.
  */
-export async function openRunFolder(out: OutFolder, config: unknown): Promise<RunFolder> {
-  const folder = runFolder(out.dir);
-  const artifacts = [folder.model, folder.state, folder.metrics];
-  const found = artifacts.filter((path) => existsSync(path));
-  if (found.length > 0 && !out.force && !out.resume) {
-    throw new ConfigError(
-      `${out.dir}: holds a run already (${found[0]}); --resume goes on with it, --force replaces it`,
-    );
+export async function checkRunFolder({ dir, force, resume = false }: OutFolder): Promise<RunFolder> {
+  const folder = runFolder(dir);
+  const [found] = artifacts(folder);
+  const resumable = existsSync(folder.state);
+  if (force && resume) {
+    throw new ConfigError(`${dir}: --resume goes on with the run, --force replaces it; give one of them`);
+  }
+  if (resume && !resumable) {
+    const remedy = found === undefined ? 'start without --resume' : 'start anew with --force';
+    throw new ConfigError(`${dir}: holds no saved state (${basename(folder.state)}) to resume from; ${remedy}`);
+  }
+  if (found !== undefined && !force && !resume) {
+    const remedy = resumable ? '--resume goes on with it, --force replaces it' : '--force replaces it';
+    throw new ConfigError(`${dir}: holds a run already (${basename(found)}); ${remedy}`);
   }
   try {
-    await mkdir(out.dir, { recursive: true });
-    if (out.force && !out.resume) for (const path of found) await rm(path);
-    await readdir(out.dir);
+    await checkWritable(resolve(dir));
   } catch (error) {
-    throw new WaveError(`${out.dir}: cannot be used as output folder: ${explainIoError(error)}`);
+    throw unusable(dir, error);
+  }
+  return folder;
+}
+
+/** The folder, or the nearest one above it that is there, must take new files. */
+async function checkWritable(path: string): Promise<void> {
+  if (!existsSync(path) && dirname(path) !== path) return checkWritable(dirname(path));
+  if (!(await stat(path)).isDirectory()) throw Object.assign(new Error(), { code: 'ENOTDIR' });
+  await access(path, constants.W_OK | constants.X_OK);
+}
+
+function unusable(dir: string, error: unknown): WaveError {
+  return new WaveError(`${dir}: cannot be used as output folder: ${explainIoError(error)}`, 1, { cause: error });
+}
+
+/**
+ * Makes the folder ready and writes the resolved configuration into it. With `force` the artifacts of the earlier run
+ * are removed first, so that a run that fails leaves none of another one behind; with `force` or `resume` also the
+ * temporary files that a killed run could not remove.
+ *
+ * @throws ConfigError, WaveError as {@link checkRunFolder}.
+ */
+export async function openRunFolder(out: OutFolder, config: unknown): Promise<RunFolder> {
+  const folder = await checkRunFolder(out);
+  try {
+    await makeFolder(out.dir);
+    if (out.force) for (const path of artifacts(folder)) await rm(path);
+    if (out.force || out.resume) for (const path of await leftovers(folder)) await rm(path);
+  } catch (error) {
+    throw unusable(out.dir, error);
   }
   await writeFileAtomically(folder.config, resolvedConfigYaml(config));
   return folder;
+}
+
+/** Temporary files of atomic writes to the files of a run. */
+async function leftovers({ dir, config, metrics, model, state }: RunFolder): Promise<string[]> {
+  const names = [config, metrics, model, state].map((path) => basename(path));
+  const isLeftover = (file: string) => file.endsWith('.tmp') && names.some((name) => file.startsWith(`.${name}.`));
+  return (await readdir(dir)).filter(isLeftover).map((file) => join(dir, file));
 }

@@ -1,7 +1,15 @@
 /** The state of an interrupted run: parameters, moments, steps done. Written at every epoch's end and when stopped. */
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
-import { expectKind, type Lineage, openSafetensors, type TensorInput, writeArtifact } from '../checkpoint/index.js';
+import {
+  CheckpointError,
+  expectKind,
+  type Lineage,
+  openSafetensors,
+  type TensorInfo,
+  type TensorInput,
+  writeArtifact,
+} from '../checkpoint/index.js';
 import type { State } from '../engine/types.js';
 
 const savedSpecSchema = z.object({ step: z.int().min(0), optimiser_step: z.int().min(0) });
@@ -41,7 +49,7 @@ export async function restoreState(path: string, state: State, configSha256: str
         `${path}: was saved under another configuration; resume with the settings of the run, or start anew with --force`,
       );
     }
-    const { step, optimiser_step } = savedSpecSchema.parse(info.spec);
+    const { step, optimiser_step } = savedSpec(info.spec, path);
     const read = async (prefix: string) => {
       const named = new Map<string, Float32Array>();
       for (const name of file.tensors.keys()) {
@@ -49,10 +57,30 @@ export async function restoreState(path: string, state: State, configSha256: str
       }
       return named;
     };
+    checkParameters(file.tensors, state, path);
     await state.write(await read(PARAMETER));
     await state.writeOptimiser({ step: optimiser_step, first: await read(FIRST), second: await read(SECOND) });
     return step;
   } finally {
     await file.close();
+  }
+}
+
+function savedSpec(stored: unknown, path: string): z.output<typeof savedSpecSchema> {
+  const parsed = savedSpecSchema.safeParse(stored);
+  if (parsed.success) return parsed.data;
+  const field = parsed.error.issues[0]?.path.join('.');
+  const problem = `metadata wave.spec: ${field} is missing or no count of steps; start anew with --force`;
+  throw new CheckpointError('InvalidArtifact', path, problem);
+}
+
+/** Every parameter must be there in its shape: one left out would silently keep its first, random value. */
+function checkParameters(tensors: ReadonlyMap<string, TensorInfo>, { specs }: State, path: string): void {
+  for (const [name, { shape }] of specs) {
+    const found = tensors.get(PARAMETER + name)?.shape;
+    if (found?.join() === shape.join()) continue;
+    const what = found === undefined ? 'is missing' : `is [${found.join(', ')}]`;
+    const problem = `${PARAMETER}${name} ${what}, expected [${shape.join(', ')}]; start anew with --force`;
+    throw new CheckpointError('InvalidArtifact', path, problem);
   }
 }

@@ -1,4 +1,5 @@
 /** The training loop: batches in, steps out, from any step on. */
+import { TrainingError } from '../base/errors.js';
 import type { Batch, Loader } from '../data/index.js';
 import type { TensorValues } from '../engine/tensor-spec.js';
 import type { StepResult, TrainingStep } from '../engine/types.js';
@@ -44,7 +45,7 @@ export async function runLoop(options: LoopOptions): Promise<number> {
       if (signal.aborted) return step;
       const rate = learningRate(schedule, step);
       const settings = { learningRate: rate, ...(clipNorm === undefined ? {} : { clipNorm }) };
-      const result = await compiled.run(options.inputs(batch, step), settings);
+      const result = await atStep(step + 1, compiled.run(options.inputs(batch, step), settings));
       step += 1;
       options.onStep({ step, epoch, learningRate: rate, batch, result });
       if (step === schedule.steps) break;
@@ -52,4 +53,14 @@ export async function runLoop(options: LoopOptions): Promise<number> {
     await options.onEpoch(epoch, step);
   }
   return step;
+}
+
+/** Adds to a diverged step which one it was. */
+async function atStep(step: number, running: Promise<StepResult>): Promise<StepResult> {
+  try {
+    return await running;
+  } catch (error) {
+    if (!(error instanceof TrainingError)) throw error;
+    throw new TrainingError(`step ${step}: ${error.message}`, 1, { cause: error });
+  }
 }

@@ -110,6 +110,21 @@ describe('an artifact', () => {
   });
 });
 
+describe('a saved state', () => {
+  it('counts the parameters, not the moments of the optimiser', async () => {
+    const path = join(folder, 'state.safetensors');
+    const tensors = ['parameter', 'first', 'second'].flatMap((part) =>
+      Object.entries(vit).map(([name, tensor]) => [`${part}.${name}`, tensor] as const),
+    );
+    await writeArtifact(path, { kind: 'state', spec: { step: 12, optimiser_step: 12 }, lineage, tensors });
+    const { stdout } = await wave(['inspect', path, '--json']);
+    const { result } = onlyDocument(stdout) as { result: { kind: string; parameters: unknown; tensors: unknown[] } };
+    expect(result.kind).toBe('state');
+    expect(result.parameters).toEqual(vitParameters);
+    expect(result.tensors).toHaveLength(tensors.length);
+  });
+});
+
 describe('a file of another tool', () => {
   it('is listed with its own metadata, names of Hugging Face included', async () => {
     const path = join(folder, 'hf.safetensors');

@@ -56,13 +56,35 @@ describe('plain lines', () => {
     expect(lines().map((line) => /step (\d+)/.exec(line)?.[1])).toEqual(['1', '4', '7', '10']);
   });
 
-  it('begin anew with every evaluation', async () => {
+  it('begin anew with another training', async () => {
     const { progress, lines } = await plain();
-    for (let round = 0; round < 2; round++) {
-      for (let done = 1; done <= 3; done++) progress.emit({ type: 'evaluating', done: done * 1000, total: 3000 });
+    for (let round = 0; round < 2; round++) for (const number of [1, 2, 3, 100]) progress.emit(step(number, 100));
+    expect(lines().map((line) => /step (\d+)/.exec(line)?.[1])).toEqual(['1', '100', '1', '100']);
+  });
+
+  it('leave short evaluations to the line of their result', async () => {
+    const { progress, clock, lines } = await plain();
+    for (let round = 0; round < 3; round++) {
+      for (let done = 250; done <= 10_000; done += 250) {
+        clock.time += 700;
+        progress.emit({ type: 'evaluating', done, total: 10_000 });
+      }
+      progress.emit(evaluated);
     }
-    const round = ['1000/3000 images (33 %)', '2000/3000 images (66 %)', '3000/3000 images (100 %)'];
-    expect(lines()).toEqual([...round, ...round].map((text) => `wave: evaluated ${text}`));
+    expect(lines()).toEqual(Array.from({ length: 3 }, () => expect.stringMatching(/^wave: epoch 1: top-1 87\.6 %/)));
+  });
+
+  it('come every 30 s in a long evaluation', async () => {
+    const { progress, clock, lines } = await plain();
+    for (let done = 1000; done <= 8000; done += 1000) {
+      clock.time += 15_000;
+      progress.emit({ type: 'evaluating', done, total: 10_000 });
+    }
+    expect(lines()).toEqual(
+      ['3000/10000 images (30 %)', '5000/10000 images (50 %)', '7000/10000 images (70 %)'].map(
+        (text) => `wave: evaluated ${text}`,
+      ),
+    );
   });
 
   it('tell phases, notes, warnings and results', async () => {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
+import { ConfigError } from '#wave/base/errors.js';
 import type { StageContext } from '#wave/stages/context.js';
 import { onlyDocument, wave } from './support.js';
 
@@ -19,9 +20,10 @@ const schema = z.strictObject({
 });
 
 const pretrain = vi.fn();
+const checkPretrain = vi.fn();
 const evaluate = vi.fn();
 const predict = vi.fn();
-vi.mock('#wave/stages/pretrain.js', () => ({ pretrain, pretrainSchema: schema }));
+vi.mock('#wave/stages/pretrain.js', () => ({ pretrain, checkPretrain, pretrainSchema: schema }));
 vi.mock('#wave/stages/evaluate.js', () => ({ evaluate, evaluateSchema: schema }));
 vi.mock('#wave/stages/predict.js', () => ({ predict }));
 
@@ -89,7 +91,7 @@ describe('pretrain', () => {
     expect(pretrain).toHaveBeenCalledOnce();
     const [settings, out, context] = pretrain.mock.calls[0] as [unknown, unknown, StageContext];
     expect(settings).toEqual({ seed: 7, epochs: 5, engine: { name: 'ort', device: 'webgpu', threads: 2 } });
-    expect(out).toEqual({ dir: 'runs/a', force: false });
+    expect(out).toEqual({ dir: 'runs/a', force: false, resume: false });
     expect(context.command).toBe(['wave', ...words, '--seed 7 --threads 2'].join(' '));
     expect(context.signal.aborted).toBe(false);
   });
@@ -97,7 +99,7 @@ describe('pretrain', () => {
   it('prints a table', async () => {
     const { code, stdout } = await wave(['pretrain', '--config', config, '--out', 'runs/a', '--force']);
     expect(code).toBe(0);
-    expect(pretrain.mock.calls[0][1]).toEqual({ dir: 'runs/a', force: true });
+    expect(pretrain.mock.calls[0][1]).toEqual({ dir: 'runs/a', force: true, resume: false });
     expect(stdout).toMatchInlineSnapshot(`
       "model       runs/a/model.safetensors
       top-1       87.6 %
@@ -111,6 +113,18 @@ describe('pretrain', () => {
     `);
   });
 
+  it('hands --resume to the stage, but not together with --force', async () => {
+    const words = ['pretrain', '--config', config, '--out', 'runs/a', '--resume'];
+    await wave(words);
+    expect(pretrain.mock.calls[0][1]).toEqual({ dir: 'runs/a', force: false, resume: true });
+    expect(await wave([...words, '--force'])).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: 'wave: error: --resume goes on with a run, --force replaces it; give one of them\n',
+    });
+    expect(pretrain).toHaveBeenCalledOnce();
+  });
+
   it('prints the result as JSON', async () => {
     const { stdout } = await wave(['pretrain', '--config', config, '--out', 'runs/a', '--json']);
     expect(onlyDocument(stdout)).toEqual({ ok: true, result: trained });
@@ -121,6 +135,15 @@ describe('pretrain', () => {
     expect(code).toBe(0);
     expect(stdout).toContain('\nengine:\n  device: cpu\n  name: ort\n  threads: null\nepochs: 5\nseed: 0\n');
     expect(pretrain).not.toHaveBeenCalled();
+  });
+
+  it('lets the stage check the settings with --dry-run', async () => {
+    checkPretrain.mockImplementation(() => {
+      throw new ConfigError('model: width 64 is not divisible by heads 3');
+    });
+    const { code, stdout, stderr } = await wave(['pretrain', '--config', config, '--out', 'runs/a', '--dry-run']);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toBe('wave: error: model: width 64 is not divisible by heads 3\n');
   });
 
   it('prints all settings as JSON with --dry-run --json', async () => {
@@ -167,7 +190,12 @@ describe('eval', () => {
   it('runs the stage on the model and prints a table', async () => {
     const { code, stdout } = await wave(['eval', 'm.safetensors', '--config', config]);
     expect(code).toBe(0);
-    expect(evaluate.mock.calls[0][0]).toBe('m.safetensors');
+    const [model, settings, , options] = evaluate.mock.calls[0];
+    expect({ model, settings, options }).toMatchObject({
+      model: 'm.safetensors',
+      settings: { epochs: 5 },
+      options: {},
+    });
     expect(stdout).toMatchInlineSnapshot(`
       " top-1   top-5    loss  images  images/s
       ------  ------  ------  ------  --------
@@ -185,6 +213,11 @@ describe('eval', () => {
     expect(result.stdout).toContain('87.6 %');
     const error = `wave: error: m.safetensors: top-1 accuracy must be at least ${limit}; found 0.8761\n`;
     expect(result.stderr).toBe(code === 0 ? '' : error);
+  });
+
+  it('hands --heads to the stage', async () => {
+    await wave(['eval', 'm.safetensors', '--config', config, '--heads', '3']);
+    expect(evaluate.mock.calls[0][3]).toEqual({ heads: 3 });
   });
 
   it('refuses a percentage as --min-accuracy', async () => {
@@ -214,6 +247,30 @@ describe('predict', () => {
       b.png     1  dog        0       50.0 %
       "
     `);
+  });
+
+  it('tells the images of one file apart', async () => {
+    const top = [{ label: 'dog', class: 0, probability: 0.5 }];
+    const predictions = [
+      { input: 'a.safetensors', index: 0, top },
+      { input: 'a.safetensors', index: 1, top },
+      { input: 'b.safetensors', index: 0, top },
+    ];
+    predict.mockResolvedValue({ classes: 3, predictions });
+    const { stdout } = await wave(['predict', 'm.safetensors', 'a.safetensors', 'b.safetensors']);
+    const inputs = stdout.split('\n').slice(2, -1);
+    expect(inputs.map((line) => line.split(' ', 1)[0])).toEqual([
+      'a.safetensors[0]',
+      'a.safetensors[1]',
+      'b.safetensors',
+    ]);
+  });
+
+  it('refuses to show no classes', async () => {
+    const { code, stderr } = await wave(['predict', 'm.safetensors', 'a.png', '--top', '0']);
+    expect(code).toBe(2);
+    expect(stderr).toContain('flag --top must be a whole number, 1 or more; found "0"');
+    expect(predict).not.toHaveBeenCalled();
   });
 
   it('replaces a file of logits only with --force', async () => {

@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { z } from 'zod';
+import { engineSchema } from '#wave/config/engine-schema.js';
 import { dataSchema, jsonSchema, loadConfig } from '#wave/config/index.js';
+import { modelSchema } from '#wave/model/config.js';
+import { PRESETS } from '#wave/model/presets.js';
+import { pretrainSchema } from '#wave/stages/pretrain.js';
+import { evalSchema } from '#wave/stages/schemas.js';
+import { trainSchema } from '#wave/train/index.js';
 
 const text = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
 
@@ -15,15 +21,58 @@ function leaves(schema: z.core.JSONSchema.BaseSchema, path: string[] = []): stri
   );
 }
 
+/** Keys and default cells of the first table in the section of a block. */
+function rowsOf(block: string): { readonly keys: readonly string[]; readonly defaults: string }[] {
+  const section = text.split(/^## /m).find((part) => part.startsWith(`The \`${block}:\` block\n`)) ?? '';
+  const table = /(?:^\|.*\n)+/m.exec(section)?.[0] ?? '';
+  return [...table.matchAll(/^\| (`.*?) \|(.*?)\|/gm)].map(([, cell, second]) => {
+    const keys = cell.replaceAll('`', '').split(',');
+    // A cell that begins in words, such as "required", tells no default.
+    const defaults = second.trim().startsWith('`') ? second : '';
+    return { keys: keys.map((key) => key.trim()), defaults };
+  });
+}
+
+/** Each block, its schema, and the least it needs. */
+const BLOCKS = [
+  ['data', dataSchema, { source: 'synthetic' }],
+  ['model', modelSchema, {}],
+  ['train', trainSchema, { epochs: 1 }],
+  ['eval', evalSchema, {}],
+  ['engine', engineSchema, {}],
+] as const;
+
 describe('docs/configuration.md', () => {
-  it('describes every key of the data: block and no other', () => {
-    const rows = [...text.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell]) =>
-      cell
-        .replaceAll('`', '')
-        .split(',')
-        .map((key) => key.trim()),
-    );
-    expect(rows.sort()).toEqual(leaves(jsonSchema(dataSchema)).sort());
+  it.each(BLOCKS)('describes every key of the %s: block and no other', (block, schema) => {
+    const documented = rowsOf(block).flatMap(({ keys }) => keys);
+    expect(documented.sort()).toEqual(leaves(jsonSchema(schema)).sort());
+  });
+
+  it.each(BLOCKS)('tells the defaults of the %s: block', (block, schema, least) => {
+    const config: unknown = schema.parse(least);
+    const told = rowsOf(block).flatMap(({ keys, defaults }) => {
+      const values = [...defaults.matchAll(/`([^`]+)`/g)].map(([, value]) => parse(value) as unknown);
+      return values.length === 0 ? [] : keys.map((key, i) => [key, values.length === 1 ? values[0] : values[i]]);
+    });
+    const lookUp = (path: string) =>
+      path.split('.').reduce((value, key) => (value as Record<string, unknown>)[key], config);
+    expect(told.length).toBeGreaterThan(0);
+    expect(told).toEqual(told.map(([key]) => [key, lookUp(String(key))]));
+  });
+
+  it('has a section for every key at the top', () => {
+    const isThere = (key: string) =>
+      text.includes(`\n## The \`${key}:\` block\n`) || text.includes(`\n## The \`${key}\` key\n`);
+    expect(Object.keys(pretrainSchema.shape).filter((key) => !isThere(key))).toEqual([]);
+  });
+
+  it('lists the presets with their sizes', () => {
+    const rows = [...text.matchAll(/^\| `((?:deit|vit)-[\w-]+)` +\|([\d |]+)\|$/gm)].map(([, name, cells]) => {
+      const [image, patch, depth, width, heads] = cells.split('|').map(Number);
+      return [name, { image, patch, depth, width, heads }];
+    });
+    const presets = Object.entries(PRESETS).map(([name, { channels: _, ...sizes }]) => [name, sizes]);
+    expect(rows).toEqual(presets);
   });
 
   it('shows a data: block that loads', () => {

@@ -5,11 +5,20 @@ import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
 
 export const evalCommand: Command = {
-  positionals: [{ name: 'model', description: 'model.safetensors, or a folder that holds one' }],
+  positionals: [
+    {
+      name: 'model',
+      description: 'model.safetensors, or a folder that holds one; a model of wave or a ViT checkpoint of timm',
+    },
+  ],
   flags: [
-    flags.required(flags.config),
+    {
+      ...flags.required(flags.config),
+      description: 'YAML file with the settings; that of a training run serves as it is',
+    },
     flags.set,
     flags.dryRun,
+    flags.heads,
     {
       name: 'min-accuracy',
       type: 'number',
@@ -27,11 +36,11 @@ export const evalCommand: Command = {
   ],
   examples: [
     {
-      command: 'wave eval runs/ancestor/model.safetensors --config configs/quickstart.yaml',
+      command: 'wave eval runs/mnist/model.safetensors --config configs/mnist/pretrain.yaml',
       purpose: 'How good is the model?',
     },
     {
-      command: 'wave eval runs/ancestor/model.safetensors --config configs/quickstart.yaml --min-accuracy 0.85',
+      command: 'wave eval runs/mnist/model.safetensors --config configs/mnist/pretrain.yaml --min-accuracy 0.97',
       purpose: 'Let a script fail when it is not good enough',
     },
   ],
@@ -46,7 +55,9 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
   const settings = await loadSettings(evaluateSchema, args);
   if (args.has('dry-run')) return settings.dryRun();
   const model = args.needText('model');
-  const result = await evaluate(model, settings.config, await session.startStage());
+  const heads = args.number('heads');
+  const options = heads === undefined ? {} : { heads };
+  const result = await evaluate(model, settings.config, await session.startStage(), options);
   const [{ renderTable }, { share }] = await Promise.all([import('../table.js'), import('../progress-text.js')]);
   const columns = ['top-1', 'top-5', 'loss', 'images', 'images/s'];
   const text = renderTable(

@@ -10,8 +10,8 @@ export const inspectCommand: Command = {
   ],
   flags: EVERYWHERE,
   examples: [
-    { command: 'wave inspect runs/ancestor/model.safetensors', purpose: 'What is in this file, and where is it from?' },
-    { command: 'wave inspect runs/ancestor --json', purpose: 'The same for a script' },
+    { command: 'wave inspect runs/mnist/model.safetensors', purpose: 'What is in this file, and where is it from?' },
+    { command: 'wave inspect runs/mnist --json', purpose: 'The same for a script' },
   ],
   run,
 };
@@ -22,6 +22,9 @@ const GROUPS = [
   ['embeddings', /(^|\.)(patch_embed|pos_embed|cls_token|dist_token|reg_token|mask_token|embeddings)(\.|$)/],
   ['head', /(^|\.)(head|head_dist|classifier|cls_classifier|distillation_classifier)(\.|$)/],
 ] as const;
+
+/** What begins otherwise in a saved state belongs to the optimiser. */
+const STATE_PARAMETER = 'parameter.';
 
 interface Listing {
   readonly source: string;
@@ -62,6 +65,7 @@ function list(reader: SafetensorsReader, info: ArtifactInfo | undefined): Listin
   });
   const parameters = { total: 0, blocks: 0, embeddings: 0, head: 0, other: 0 };
   for (const tensor of tensors) {
+    if (info?.kind === 'state' && !tensor.name.startsWith(STATE_PARAMETER)) continue;
     const group = GROUPS.find(([, pattern]) => pattern.test(tensor.name))?.[0] ?? 'other';
     parameters[group] += tensor.parameters;
     parameters.total += tensor.parameters;

@@ -6,10 +6,21 @@ import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
 
+const DEFAULT_TOP = 5;
+
 export const predictCommand: Command = {
   positionals: [
-    { name: 'model', description: 'model.safetensors, or a folder that holds one' },
-    { name: 'input', description: 'image files, or folders of images', variadic: true },
+    {
+      name: 'model',
+      description: 'model.safetensors, or a folder that holds one; a model of wave or a ViT checkpoint of timm',
+    },
+    {
+      name: 'input',
+      description:
+        'image files, folders of images, or safetensors files whose tensor "input" is F32 ' +
+        '[batch, channels, height, width], already normalised',
+      variadic: true,
+    },
   ],
   flags: [
     {
@@ -18,17 +29,10 @@ export const predictCommand: Command = {
       value: 'N',
       description: 'Classes to show for each image',
       group: 'Options',
-      default: '5',
+      default: String(DEFAULT_TOP),
       min: 1,
     },
-    {
-      name: 'heads',
-      type: 'integer',
-      value: 'N',
-      description: 'Attention heads, for a checkpoint that does not say how many it has',
-      group: 'Options',
-      min: 1,
-    },
+    flags.heads,
     {
       name: 'logits',
       type: 'string',
@@ -44,9 +48,9 @@ export const predictCommand: Command = {
     ...flags.EVERYWHERE,
   ],
   examples: [
-    { command: 'wave predict runs/ancestor/model.safetensors photo.jpg', purpose: 'What is on the photo?' },
+    { command: 'wave predict runs/mnist/model.safetensors digit.png', purpose: 'Which digit is this?' },
     {
-      command: 'wave predict runs/ancestor/model.safetensors photos --top 1 --json',
+      command: 'wave predict runs/mnist/model.safetensors digits --top 1 --json',
       purpose: 'The best class of every image of a folder, for a script',
     },
   ],
@@ -67,7 +71,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
     {
       model: args.needText('model'),
       inputs: [...args.list('input')],
-      top: args.number('top') ?? 1,
+      top: args.number('top') ?? DEFAULT_TOP,
       ...(heads !== undefined && { heads }),
       ...(logitsOut !== undefined && { logitsOut }),
       engine: {
@@ -83,10 +87,11 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
 
 async function render({ predictions }: PredictResult): Promise<string> {
   const [{ renderTable }, { share }] = await Promise.all([import('../table.js'), import('../progress-text.js')]);
+  const several = new Set(predictions.filter(({ index }) => index > 0).map(({ input }) => input));
   // The input stands in its first row only, so that the eye finds where the next one begins.
-  const rows = predictions.flatMap(({ input, top }) =>
+  const rows = predictions.flatMap(({ input, index, top }) =>
     top.map((guess, rank) => [
-      rank === 0 ? input : '',
+      rank > 0 ? '' : several.has(input) ? `${input}[${index}]` : input,
       String(rank + 1),
       guess.label,
       String(guess.class),

@@ -1,4 +1,5 @@
 /** `wave pretrain`: trains a ViT from scratch. */
+import { ConfigError } from '../../base/errors.js';
 import type { PretrainResult } from '../../stages/pretrain.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
@@ -10,26 +11,35 @@ export const pretrainCommand: Command = {
     flags.required(flags.config),
     flags.set,
     flags.seed,
-    flags.dryRun,
+    {
+      ...flags.dryRun,
+      description:
+        'Check flags, settings and the sizes of the model, print all settings as YAML and start nothing; no data is read',
+    },
     flags.engine,
     flags.device,
     flags.threads,
     flags.required(flags.outFolder),
     flags.force,
+    flags.resume,
     flags.progress,
     ...flags.EVERYWHERE,
   ],
   examples: [
     {
-      command: 'wave pretrain --config configs/quickstart.yaml --out runs/ancestor',
-      purpose: 'Train the ancestor of the quick start',
+      command: 'wave pretrain --config configs/mnist/pretrain.yaml --out runs/mnist',
+      purpose: 'Train an ancestor on MNIST',
     },
     {
-      command: 'wave pretrain --config configs/quickstart.yaml --out runs/short --set train.epochs=1 --seed 7',
+      command: 'wave pretrain --config configs/mnist/pretrain.yaml --out runs/short --set train.epochs=1 --seed 7',
       purpose: 'The same for one epoch, with another seed',
     },
     {
-      command: 'wave pretrain --config configs/quickstart.yaml --out runs/ancestor --dry-run',
+      command: 'wave pretrain --config configs/mnist/pretrain.yaml --out runs/mnist --resume',
+      purpose: 'Go on after an interruption',
+    },
+    {
+      command: 'wave pretrain --config configs/mnist/pretrain.yaml --out runs/mnist --dry-run',
       purpose: 'Only check the settings, and see all of them',
     },
   ],
@@ -37,13 +47,19 @@ export const pretrainCommand: Command = {
 };
 
 async function run(args: Arguments, session: Session): Promise<Outcome> {
-  const [{ pretrain, pretrainSchema }, { loadSettings }] = await Promise.all([
+  const resume = args.has('resume');
+  const force = args.has('force');
+  if (resume && force) throw new ConfigError('--resume goes on with a run, --force replaces it; give one of them');
+  const [{ checkPretrain, pretrain, pretrainSchema }, { loadSettings }] = await Promise.all([
     import('../../stages/pretrain.js'),
     import('../settings.js'),
   ]);
   const settings = await loadSettings(pretrainSchema, args);
-  if (args.has('dry-run')) return settings.dryRun();
-  const out = { dir: args.needText('out'), force: args.has('force') };
+  if (args.has('dry-run')) {
+    checkPretrain(settings.config);
+    return settings.dryRun();
+  }
+  const out = { dir: args.needText('out'), force, resume };
   const result = await pretrain(settings.config, out, await session.startStage());
   return { data: result, text: await render(result) };
 }

@@ -1,0 +1,59 @@
+/**
+ * The library `wave-vit`: everything the command line is made of. Nothing here prints, ends the process or reads the
+ * command line; what a user can do wrong is thrown as a `WaveError`.
+ */
+
+// Errors.
+export {
+  CheckError,
+  ConfigError,
+  DataError,
+  EngineError,
+  type ExitCode,
+  InterruptedError,
+  ModelError,
+  TrainingError,
+  WaveError,
+} from './base/errors.js';
+export { createRng, type Rng } from './base/rng.js';
+export { toolVersion } from './base/version.js';
+// Checkpoints.
+export * from './checkpoint/index.js';
+// Configuration.
+export { type EngineConfig, engineSchema } from './config/engine-schema.js';
+export * from './config/index.js';
+// Data.
+export * from './data/index.js';
+// Engines.
+export { checkEngine, createEngine } from './engine/create.js';
+export type { TensorSpec, TensorSpecs, TensorValues } from './engine/tensor-spec.js';
+export { type Scalar, type Tensor, tf } from './engine/tf.js';
+export type * from './engine/types.js';
+// Models.
+export { checkFits, checkModel, type DataFacts, type ModelConfig, modelSchema, resolveModel } from './model/config.js';
+export { detectSpec, type Hints } from './model/detect.js';
+export { forward } from './model/forward.js';
+export { initialise } from './model/initialise.js';
+export { type LoadedModel, loadModel } from './model/load.js';
+export { isDecayed, parameterCount, parameterShapes } from './model/parameters.js';
+export { preprocessFor } from './model/preprocess.js';
+export { PRESET_NAMES, PRESETS, type Preset, type PresetName } from './model/presets.js';
+export { saveModel } from './model/save.js';
+export { type Geometry, geometry, type ModelSpec, modelSpecSchema, type Preprocess } from './model/spec.js';
+// Ops.
+export * from './ops/index.js';
+// Stages.
+export type { StageContext, StageEvent } from './stages/context.js';
+export { type EvaluateConfig, type EvaluateResult, evaluate, evaluateSchema } from './stages/evaluate.js';
+export { type Guess, type PredictOptions, type PredictResult, predict } from './stages/predict.js';
+export {
+  checkPretrain,
+  type PretrainConfig,
+  type PretrainResult,
+  pretrain,
+  pretrainSchema,
+} from './stages/pretrain.js';
+export { type OutFolder, type RunFolder, runFolder } from './stages/run-folder.js';
+export { restoreState, saveState } from './stages/saved-state.js';
+// Training.
+export * from './train/index.js';

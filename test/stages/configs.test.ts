@@ -1,0 +1,62 @@
+/** Every file under configs/ is one that its stage accepts, and says how it is used. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import type { z } from 'zod';
+import { parseArguments } from '#wave/cli/parse.js';
+import { COMMANDS } from '#wave/cli/registry.js';
+import { loadConfig } from '#wave/config/index.js';
+import { evaluateSchema } from '#wave/stages/evaluate.js';
+import { checkPretrain, pretrainSchema } from '#wave/stages/pretrain.js';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+/** The stage of a file, by its name. */
+const STAGES: Readonly<Record<string, z.ZodType>> = { 'pretrain.yaml': pretrainSchema };
+
+const files = readdirSync(join(root, 'configs'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => /\.ya?ml$/.test(name))
+  .map((name) => `configs/${name.replaceAll('\\', '/')}`);
+
+/** The lines of the comment that a file opens with, without their `#`. */
+function openingComment(text: string): string[] {
+  const lines = text.split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('#'));
+  return lines.slice(0, end).map((line) => line.slice(1).trim());
+}
+
+it('there are configurations to check', () => {
+  expect(files).toContain('configs/mnist/pretrain.yaml');
+});
+
+describe.each(files)('%s', (file) => {
+  const text = readFileSync(join(root, file), 'utf8');
+  const commands = openingComment(text).filter((line) => line.startsWith('wave '));
+
+  it('is named after a stage and accepted by it', () => {
+    const schema = STAGES[basename(file)];
+    expect(schema, `${file} must be named after a stage: ${Object.keys(STAGES).join(', ')}`).toBeDefined();
+    const config = loadConfig({ schema, file: join(root, file) });
+    if (schema === pretrainSchema) checkPretrain(pretrainSchema.parse(config));
+  });
+
+  it('serves an evaluation as it is', () => {
+    expect(() => loadConfig({ schema: evaluateSchema, file: join(root, file) })).not.toThrow();
+  });
+
+  it('opens with the command that runs it', () => {
+    const stage = basename(file, '.yaml');
+    expect(commands.some((command) => command.startsWith(`wave ${stage} --config ${file} --out runs/`))).toBe(true);
+  });
+
+  it.each(commands)('shows a command that is accepted: %s', async (line) => {
+    const [, name, ...words] = line.split(' ');
+    const command = await COMMANDS.find((entry) => entry.name === name)?.load();
+    if (!command) throw new Error(`no command ${name}`);
+    const args = await parseArguments(name, command, words);
+    const schema = name === 'eval' ? evaluateSchema : pretrainSchema;
+    const given = args.needText('config');
+    expect(given).toBe(file);
+    loadConfig({ schema, file: join(root, given), sets: args.list('set') });
+  });
+});
