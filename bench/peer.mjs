@@ -87,12 +87,32 @@ function round3(value) {
 
 function table(rows) {
   const output = new Table({
-    head: ['step', 'width depth tokens batch', 'wave ms', 'torch ms', 'ratio', 'of minima', 'start ms', 'wave MB', 'torch MB'],
+    head: [
+      'step',
+      'width depth tokens batch',
+      'wave ms',
+      'torch ms',
+      'ratio',
+      'of minima',
+      'start ms',
+      'wave MB',
+      'torch MB',
+    ],
     style: { head: [], border: [] },
   });
   for (const row of rows) {
     const sizes = `${row.dim} ${row.depth} ${row.tokens} ${row.batch}`;
-    output.push([row.mode, sizes, row.wave_ms, row.torch_ms, row.ratio, row.ratio_of_minima, row.start_ms, row.rss_mb, row.torch_rss_mb ?? '-']);
+    output.push([
+      row.mode,
+      sizes,
+      row.wave_ms,
+      row.torch_ms,
+      row.ratio,
+      row.ratio_of_minima,
+      row.start_ms,
+      row.rss_mb,
+      row.torch_rss_mb ?? '-',
+    ]);
   }
   return output.toString();
 }
