@@ -62,6 +62,7 @@ for (const configuration of chosen) {
     ratio_of_minima: round3(waveMin / torchMin),
     start_ms: round3(median(ours.map((run) => run.trace_ms + run.session_ms))),
     rss_mb: median(ours.map((run) => run.rss_mb)),
+    torch_rss_mb: theirs[0].rss_mb === undefined ? null : median(theirs.map((run) => run.rss_mb)),
     threads: ours[0].threads,
     torch: theirs[0].torch,
     onnxruntime: ours[0].onnxruntime,
@@ -86,12 +87,32 @@ function round3(value) {
 
 function table(rows) {
   const output = new Table({
-    head: ['step', 'width depth tokens batch', 'wave ms', 'torch ms', 'ratio', 'of minima', 'start ms', 'RSS MB'],
+    head: [
+      'step',
+      'width depth tokens batch',
+      'wave ms',
+      'torch ms',
+      'ratio',
+      'of minima',
+      'start ms',
+      'wave MB',
+      'torch MB',
+    ],
     style: { head: [], border: [] },
   });
   for (const row of rows) {
     const sizes = `${row.dim} ${row.depth} ${row.tokens} ${row.batch}`;
-    output.push([row.mode, sizes, row.wave_ms, row.torch_ms, row.ratio, row.ratio_of_minima, row.start_ms, row.rss_mb]);
+    output.push([
+      row.mode,
+      sizes,
+      row.wave_ms,
+      row.torch_ms,
+      row.ratio,
+      row.ratio_of_minima,
+      row.start_ms,
+      row.rss_mb,
+      row.torch_rss_mb ?? '-',
+    ]);
   }
   return output.toString();
 }

@@ -6,6 +6,7 @@ Eager mode, scaled_dot_product_attention, fused AdamW, all threads. Needs torch.
 """
 import argparse
 import json
+import resource
 import statistics
 import time
 
@@ -81,6 +82,7 @@ def main():
         "mode": o.mode, "dim": o.dim, "depth": o.depth, "tokens": o.tokens, "batch": o.batch,
         "median_ms": round(median, 2), "min_ms": round(min(times), 2), "images_per_s": round(o.batch / median * 1e3, 2),
         "threads": torch.get_num_threads(), "torch": torch.__version__,
+        "rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3),
     }))
 
 

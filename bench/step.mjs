@@ -115,7 +115,7 @@ console.log(
     session_ms: round(step.info.sessionMs),
     nodes: step.info.nodes,
     model_bytes: step.info.bytes,
-    rss_mb: Math.round(process.memoryUsage().rss / 1e6),
+    rss_mb: Math.round(process.resourceUsage().maxRSS / 1e3),
   }),
 );
 await step.dispose();

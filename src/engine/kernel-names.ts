@@ -14,5 +14,3 @@ export const BATCHED_MATMUL = 'WaveBatchedMatMul';
 export const LAYER_NORM = 'WaveLayerNorm';
 /** Exact GELU. Input x. */
 export const GELU = 'WaveGelu';
-/** Standard normal distribution function at `x * sqrt(2)`, from `erf`. Input x. */
-export const NORMAL_CDF = 'WaveNormalCdf';

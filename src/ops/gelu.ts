@@ -1,32 +1,39 @@
 /** Exact GELU (Hendrycks & Gimpel 2016): `x * Phi(x)`, Phi the standard normal distribution function. */
-import { GELU, NORMAL_CDF } from '../engine/kernel-names.js';
+import { GELU } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
 import { hasOwnKernels, runKernel } from './kernels.js';
 
-const INVERSE_SQRT_PI = 1 / Math.sqrt(Math.PI);
+/** 1 / sqrt(2 pi): the standard normal density at 0. */
+const DENSITY_AT_ZERO = 1 / Math.sqrt(2 * Math.PI);
 
-/** Phi(u sqrt(2)) = (1 + erf(u)) / 2. */
-function normalCdf(u: Tensor): Tensor {
-  if (hasOwnKernels()) return runKernel(NORMAL_CDF, { x: u });
-  return tf.mul(tf.add(tf.erf(u), 1), 0.5);
-}
+/**
+ * Keeps `x` away from 0, where `GELU(x) / x` has no value. Added to anything above 1e-22 in size it changes nothing, and
+ * no sum of ordinary numbers is exactly its negative.
+ */
+const OFFSET = 1.234567e-30;
 
 /** GELU of every element; any shape. */
 export function gelu(x: Tensor): Tensor {
   const op = tf.customGrad((...parameters) => {
     const [input, save] = parameters as [Tensor, (tensors: Tensor[]) => void];
-    save([input]);
+    const shifted = tf.add(input, OFFSET);
+    const y = hasOwnKernels() ? runKernel(GELU, { x: shifted }) : tf.mul(shifted, normalCdf(shifted));
+    save([shifted, y]);
     return {
-      value: hasOwnKernels() ? runKernel(GELU, { x: input }) : tf.mul(input, normalCdf(tf.mul(input, Math.SQRT1_2))),
+      value: y,
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const savedInput = saved[0] as Tensor;
-        // d/dx x Phi(x) = Phi(x) + x phi(x). With u = x / sqrt(2), x phi(x) = u / exp(u^2) / sqrt(pi): the division does
-        // for free what negating the exponent would cost. exp overflows to infinity where the quotient is 0 anyway.
-        const u = tf.mul(savedInput, Math.SQRT1_2);
-        const tail = tf.mul(tf.div(u, tf.exp(tf.square(u))), INVERSE_SQRT_PI);
-        return tf.mul(dy, tf.add(normalCdf(u), tail));
+        const [sx, sy] = saved as [Tensor, Tensor];
+        // d/dx x Phi(x) = Phi(x) + x phi(x), with Phi(x) from what the forward pass has computed: y / x.
+        const density = tf.exp(tf.mul(tf.square(sx), -0.5));
+        const slope = tf.add(tf.div(sy, sx), tf.mul(tf.mul(density, sx), DENSITY_AT_ZERO));
+        return tf.mul(slope, dy);
       },
     };
   });
   return op(x);
+}
+
+/** Phi(x) = (1 + erf(x / sqrt(2))) / 2. */
+function normalCdf(x: Tensor): Tensor {
+  return tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
 }

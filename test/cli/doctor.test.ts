@@ -65,8 +65,8 @@ describe('on a machine whose default engine crashes', () => {
       To repair or add:
         sharp: npm install
         ort/cpu: npm install --force onnxruntime-node (64-bit Linux, macOS or Windows)
-        ort/cuda: node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12
-        tensorflow: npm install @tensorflow/tfjs-node-gpu@4.22.0
+        ort/cuda: nothing to do, this version does not use it
+        tensorflow: nothing to do, this version does not use it
       "
     `);
   });

@@ -144,6 +144,14 @@ describe.each(CASES)('$name', ({ inputs, constants = {}, run, expected }) => {
   });
 });
 
+describe('gelu at zero', () => {
+  it('is 0 with slope 1/2', async () => {
+    const x = given([4], [0, -0, 1e-30, -1e-25]);
+    const { gradients } = await differentiate(engine, { x }, {}, (tensors) => tf.sum(gelu(tensors.x)) as Scalar);
+    expect([...gradients.x]).toEqual([0.5, 0.5, 0.5, 0.5]);
+  });
+});
+
 describe('gelu far from zero', () => {
   it('is 0 or x with slope 0 or 1, never NaN', async () => {
     const x = given([6], [-1e4, -200, -20, 20, 200, 1e4]);

@@ -6,8 +6,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { EngineError, TrainingError } from '../../base/errors.js';
-import type { TensorSpec, TensorSpecs, TensorValues } from '../tensor-spec.js';
-import { type Scalar, type Tensor, tf } from '../tf.js';
+import type { TensorValues } from '../tensor-spec.js';
 import type {
   AdamWConstants,
   CompileInfo,
@@ -20,26 +19,14 @@ import type {
   TrainingStep,
 } from '../types.js';
 import { externalLayout } from './external-layout.js';
+import { buffers, fed, received } from './feeding.js';
 import type { FinishedGraph } from './graph.js';
-import { adamw, clipFactor, gradientNorm, splitScalars } from './graph-optimiser.js';
 import { writeOnnx } from './onnx-writer.js';
 import { OrtState } from './ort-state.js';
-import { STEP_SCALAR_COUNT } from './step-scalars.js';
-import { trace } from './trace/trace.js';
+import { gradientGraph, inferenceGraph, OUTPUT_PREFIX, updateGraph } from './program-graph.js';
+import type { TraceTarget } from './trace/backend.js';
 import { WorkerClient } from './worker-client.js';
-import {
-  type FedTensor,
-  firstMomentOf,
-  GRADIENT_NORM,
-  gradientOf,
-  LOSS,
-  nextFirstMomentOf,
-  nextSecondMomentOf,
-  type OptimiserPlace,
-  STEP_SCALARS,
-  secondMomentOf,
-  updateOf,
-} from './worker-protocol.js';
+import type { OptimiserPlace } from './worker-protocol.js';
 
 /** Devices that engine ort can be asked for. */
 export const ORT_DEVICES = ['cpu', 'webgpu'] as const;
@@ -106,9 +93,8 @@ class OrtEngine implements Engine {
   ): Promise<TrainingStep & { readonly info: CompileInfo }> {
     const owned = OrtState.of(state);
     const start = performance.now();
-    const graph = await (owned.place === 'host'
-      ? this.#traceGradients(program, owned)
-      : this.#traceUpdates(program, owned));
+    const build = owned.place === 'host' ? gradientGraph : updateGraph;
+    const graph = await build(program, owned, this.#target());
     const outputs = graph.outputs.map(({ name }) => name).filter((name) => name.startsWith(OUTPUT_PREFIX));
     const { session, info } = await this.#createSession(graph, start);
     const request = (inputs: ReadonlyMap<string, TensorValues>) => ({
@@ -150,15 +136,7 @@ class OrtEngine implements Engine {
   ): Promise<InferenceStep & { readonly info: CompileInfo }> {
     const owned = OrtState.of(state);
     const start = performance.now();
-    const inputs = new Map<string, TensorSpec>([...owned.specs, ...program.inputs]);
-    const graph = await trace(
-      inputs,
-      (tensors) => {
-        const results = program.run({ parameters: pick(tensors, owned.specs), inputs: pick(tensors, program.inputs) });
-        return new Map([...results].map(([name, tensor]) => [OUTPUT_PREFIX + name, tensor]));
-      },
-      this.#target(),
-    );
+    const graph = await inferenceGraph(program, owned.specs, this.#target());
     const outputs = graph.outputs.map(({ name }) => name);
     const { session, info } = await this.#createSession(graph, start, frozen ? owned : undefined);
     const client = this.#client;
@@ -181,46 +159,7 @@ class OrtEngine implements Engine {
     return this.#client.close();
   }
 
-  /** Forward and backward: outputs are the loss, the program's outputs and one gradient for each trained parameter. */
-  #traceGradients(program: TrainingProgram, state: OrtState): Promise<FinishedGraph> {
-    const inputs = new Map<string, TensorSpec>([...state.specs, ...program.inputs]);
-    return trace(inputs, (tensors) => differentiate(program, state, tensors).outputs, this.#target());
-  }
-
-  /** Forward, backward and optimiser: outputs are the loss, the program's outputs and the next state. */
-  #traceUpdates(program: TrainingProgram, state: OrtState): Promise<FinishedGraph> {
-    const trained = [...state.specs].filter(([name]) => state.rule(name).trained);
-    const inputs = new Map<string, TensorSpec>([
-      ...state.specs,
-      ...trained.map(([name, spec]) => [firstMomentOf(name), spec] as const),
-      ...trained.map(([name, spec]) => [secondMomentOf(name), spec] as const),
-      ...program.inputs,
-      [STEP_SCALARS, { shape: [STEP_SCALAR_COUNT], dtype: 'float32' }],
-    ]);
-    const record = (tensors: Map<string, Tensor>) => {
-      const { gradients, results } = differentiate(program, state, tensors);
-      const scalars = splitScalars(tensors.get(STEP_SCALARS) as Tensor);
-      const norm = gradientNorm([...gradients.values()]);
-      const factor = clipFactor(norm, scalars);
-      const outputs = new Map<string, Tensor>([...results, [GRADIENT_NORM, norm]]);
-      for (const [name, gradient] of gradients) {
-        const current = {
-          value: tensors.get(name) as Tensor,
-          gradient: tf.mul(gradient, factor),
-          first: tensors.get(firstMomentOf(name)) as Tensor,
-          second: tensors.get(secondMomentOf(name)) as Tensor,
-        };
-        const next = adamw(current, state.rule(name), scalars, state.constants);
-        outputs.set(updateOf(name), next.value);
-        outputs.set(nextFirstMomentOf(name), next.first);
-        outputs.set(nextSecondMomentOf(name), next.second);
-      }
-      return outputs;
-    };
-    return trace(inputs, record, this.#target());
-  }
-
-  #target() {
+  #target(): TraceTarget {
     return { fusedOperators: this.device === 'cpu' };
   }
 
@@ -244,65 +183,4 @@ class OrtEngine implements Engine {
     });
     return { session, info: { traceMs, sessionMs: milliseconds, nodes: graph.nodes.length, bytes: model.length } };
   }
-}
-
-/** Keeps the names of a program's outputs apart from those of loss, gradients and state. */
-const OUTPUT_PREFIX = 'output:';
-
-/** Runs the program and its backward pass. `results`: loss and outputs; `outputs`: these and the gradients. */
-function differentiate(program: TrainingProgram, state: OrtState, tensors: ReadonlyMap<string, Tensor>) {
-  const trained = [...state.specs.keys()].filter((name) => state.rule(name).trained);
-  const [parameters, inputs] = [pick(tensors, state.specs), pick(tensors, program.inputs)];
-  const results = new Map<string, Tensor>();
-  const values = trained.map((name) => tensors.get(name) as Tensor);
-  if (values.length === 0) throw new EngineError('no parameter of the state is trained: there is no step to compile');
-  const loss = (): Scalar => {
-    const outcome = program.run({ parameters, inputs });
-    for (const [name, tensor] of outcome.outputs) results.set(OUTPUT_PREFIX + name, tf.keep(tensor));
-    return outcome.loss;
-  };
-  // Unlike tf.valueAndGrads this tells which parameter has no gradient.
-  const { value, grads } = tf.engine().gradients(loss, values, undefined, true);
-  if (value.rank !== 0) throw new EngineError(`the loss must be one number, found shape [${value.shape.join(', ')}]`);
-  const unused = trained.filter((_, i) => !grads[i]);
-  if (unused.length > 0) {
-    throw new EngineError(`the loss does not depend on parameter ${unused.join(', ')}: use it or do not train it`);
-  }
-  results.set(LOSS, value);
-  const gradients = new Map(trained.map((name, i) => [name, grads[i] as Tensor]));
-  const named = [...gradients].map(([name, gradient]) => [gradientOf(name), gradient] as const);
-  return { gradients, results, outputs: new Map([...results, ...named]) };
-}
-
-function pick(tensors: ReadonlyMap<string, Tensor>, specs: TensorSpecs): Map<string, Tensor> {
-  return new Map([...specs.keys()].map((name) => [name, tensors.get(name) as Tensor]));
-}
-
-/** Inputs with their shapes, checked. */
-function fed(inputs: ReadonlyMap<string, TensorValues>, specs: TensorSpecs): FedTensor[] {
-  return [...specs].map(([name, { shape, dtype }]) => {
-    const values = inputs.get(name);
-    const length = shape.reduce((product, size) => product * size, 1);
-    const fits = dtype === 'int32' ? values instanceof Int32Array : values instanceof Float32Array;
-    if (!values || !fits || values.length !== length) {
-      throw new EngineError(
-        `input ${name} must be ${dtype} [${shape.join(', ')}] (${length} elements), ` +
-          `found ${values ? `${values.constructor.name} of ${values.length}` : 'nothing'}`,
-      );
-    }
-    return { name, shape, values };
-  });
-}
-
-/** Buffers that a batch owns alone and that can move instead of being copied. */
-function buffers(inputs: ReadonlyMap<string, TensorValues>): ArrayBuffer[] {
-  const unique = new Set<ArrayBuffer>();
-  for (const { buffer, byteLength } of inputs.values()) {
-    if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) unique.add(buffer);
-  }
-  return [...unique];
-}
-
-function received(outputs: readonly FedTensor[]): Map<string, TensorValues> {
-  return new Map(outputs.map(({ name, values }) => [name.slice(OUTPUT_PREFIX.length), values]));
 }

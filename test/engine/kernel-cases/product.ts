@@ -1,5 +1,5 @@
 /** Matrix products and the kernels of the named ops. */
-import { BATCHED_MATMUL, GELU, GEMM, LAYER_NORM, NORMAL_CDF } from '#wave/engine/kernel-names.js';
+import { BATCHED_MATMUL, GELU, GEMM, LAYER_NORM } from '#wave/engine/kernel-names.js';
 import { tf } from '#wave/engine/tf.js';
 import { at, build, erf, product, sum } from '../../support/arrays.js';
 import type { Given } from '../../support/engine.js';
@@ -105,11 +105,5 @@ export const NAMED: KernelCase[] = [
     x,
     (t) => tf.engine().runKernel(GELU, { x: t }),
     (v) => (v * (1 + erf(v * Math.SQRT1_2))) / 2,
-  ),
-  unary(
-    NORMAL_CDF,
-    x,
-    (t) => tf.engine().runKernel(NORMAL_CDF, { x: t }),
-    (v) => (1 + erf(v)) / 2,
   ),
 ];

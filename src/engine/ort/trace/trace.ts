@@ -32,11 +32,19 @@ function registerKernels(): void {
  * @throws EngineError naming the kernel and the op that asked for it when the trace backend does not have it, or the
  * output that is neither float32 nor int32.
  */
-export async function trace(
-  inputs: TensorSpecs,
-  program: (tensors: Map<string, Tensor>) => ReadonlyMap<string, Tensor>,
-  target: TraceTarget,
-): Promise<FinishedGraph> {
+export function trace(inputs: TensorSpecs, program: TracedProgram, target: TraceTarget): Promise<FinishedGraph> {
+  const recorded = recording.then(() => record(inputs, program, target));
+  recording = recorded.catch(() => undefined);
+  return recorded;
+}
+
+/** What is traced. */
+export type TracedProgram = (tensors: Map<string, Tensor>) => ReadonlyMap<string, Tensor>;
+
+/** tfjs has one current backend, so one program is recorded at a time. */
+let recording: Promise<unknown> = Promise.resolve();
+
+async function record(inputs: TensorSpecs, program: TracedProgram, target: TraceTarget): Promise<FinishedGraph> {
   registerKernels();
   const before = tf.engine().backendName;
   await tf.setBackend(TRACE_BACKEND);

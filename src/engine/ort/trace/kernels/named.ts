@@ -1,5 +1,5 @@
 /** Trace kernels of the suite's named ops: one ONNX operator each where onnxruntime has a fused one. */
-import { GELU, LAYER_NORM, NORMAL_CDF } from '../../../kernel-names.js';
+import { GELU, LAYER_NORM } from '../../../kernel-names.js';
 import { float, int } from '../../graph.js';
 import { registerTraceKernel } from '../register.js';
 
@@ -15,11 +15,5 @@ export function registerNamed(): void {
   registerTraceKernel(GELU, ({ x }, _, recorder) => {
     const domain = recorder.backend.target.fusedOperators ? 'com.microsoft' : '';
     return recorder.node('Gelu', [recorder.value(x)], x.shape, 'float32', {}, domain);
-  });
-  registerTraceKernel(NORMAL_CDF, ({ x }, _, recorder) => {
-    const erf = recorder.node('Erf', [recorder.value(x)], x.shape, 'float32');
-    // (1 + erf) / 2 in one pass: erf lies in [-1, 1], so HardSigmoid's clipping to [0, 1] never acts.
-    const half = { alpha: float(0.5), beta: float(0.5) };
-    return recorder.node('HardSigmoid', [recorder.value(erf)], x.shape, 'float32', half);
   });
 }
