@@ -29,6 +29,9 @@ interface Thread {
   jobs: number;
 }
 
+/** Room for short-lived objects in a thread, MB: batches live outside of it, and the default grows without need. */
+const YOUNG_GENERATION_MB = 4;
+
 export class WorkerPool<Job, Result> {
   readonly #threads: Thread[] = [];
   readonly #pending = new Map<number, Pending<Result>>();
@@ -46,7 +49,12 @@ export class WorkerPool<Job, Result> {
     this.#name = name;
     for (let i = 0; i < count; i++) {
       // The flags of this process are not for the threads: `--input-type` alone would keep them from starting.
-      const worker = new Worker(url, { workerData, execArgv: [], name: `${name} ${i}` });
+      const worker = new Worker(url, {
+        workerData,
+        execArgv: [],
+        name: `${name} ${i}`,
+        resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+      });
       worker.on('message', (reply: ReplyMessage<Result>) => this.#receive(reply));
       // After the listener, which would undo it: an idle thread must not keep the process alive.
       worker.unref();

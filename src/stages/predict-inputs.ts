@@ -8,12 +8,15 @@ import { decodeImage } from '../data/image-file.js';
 import { normaliseTable } from '../data/index.js';
 import type { ModelSpec, Preprocess } from '../model/spec.js';
 
-/** Some images of one input, normalised, `[images, channels, height, width]`. */
-export interface InputPart {
+/** Where an image comes from: a file, and its position in it. */
+export interface ImageOrigin {
   readonly input: string;
-  /** Position of the first image in its input. */
-  readonly first: number;
-  readonly images: number;
+  readonly index: number;
+}
+
+/** Some images that are computed together, normalised, `[images, channels, height, width]`. */
+export interface InputPart {
+  readonly origins: readonly ImageOrigin[];
   readonly values: Float32Array;
 }
 
@@ -55,10 +58,16 @@ export async function* readInputs(
   preprocess: Preprocess,
   batch: number,
 ): AsyncGenerator<InputPart> {
+  let images: string[] = [];
   for (const { path, kind } of files) {
+    if (kind === 'image') images.push(path);
+    if (images.length === batch || (kind === 'tensor' && images.length > 0)) {
+      yield await imagePart(images, spec, preprocess);
+      images = [];
+    }
     if (kind === 'tensor') yield* tensorParts(path, spec, batch);
-    else yield await imagePart(path, spec, preprocess);
   }
+  if (images.length > 0) yield await imagePart(images, spec, preprocess);
 }
 
 async function isFolder(path: string): Promise<boolean> {
@@ -83,14 +92,19 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-async function imagePart(path: string, spec: ModelSpec, { mean, std }: Preprocess): Promise<InputPart> {
+/** Image files, decoded side by side. */
+async function imagePart(paths: readonly string[], spec: ModelSpec, { mean, std }: Preprocess): Promise<InputPart> {
   const [height, width] = spec.image;
   const { channels } = spec;
-  const pixels = await decodeImage(path, { channels, height, width });
   const table = normaliseTable(mean, std, channels);
   const area = height * width;
-  const values = Float32Array.from(pixels, (value, i) => table[Math.floor(i / area) * 256 + value]);
-  return { input: path, first: 0, images: 1, values };
+  const values = new Float32Array(paths.length * channels * area);
+  const decoded = await Promise.all(paths.map((path) => decodeImage(path, { channels, height, width })));
+  decoded.forEach((pixels, image) => {
+    const start = image * channels * area;
+    for (let i = 0; i < pixels.length; i++) values[start + i] = table[Math.floor(i / area) * 256 + pixels[i]];
+  });
+  return { origins: paths.map((input) => ({ input, index: 0 })), values };
 }
 
 async function* tensorParts(path: string, spec: ModelSpec, batch: number): AsyncGenerator<InputPart> {
@@ -109,7 +123,8 @@ async function* tensorParts(path: string, spec: ModelSpec, batch: number): Async
     for (let first = 0; first < images; first += batch) {
       const stop = Math.min(images, first + batch);
       const values = await file.readFloat32(INPUT_TENSOR, [{ start: first, stop }]);
-      yield { input: path, first, images: stop - first, values };
+      const origins = Array.from({ length: stop - first }, (_, i) => ({ input: path, index: first + i }));
+      yield { origins, values };
     }
   } finally {
     await file.close();

@@ -70,14 +70,14 @@ export async function predict(options: PredictOptions, context: StageContext): P
       if (context.signal.aborted)
         throw new InterruptedError('stopped before all images were done; nothing was written');
       const rows = await run(step, spec, part);
-      for (let i = 0; i < part.images; i++) {
+      part.origins.forEach(({ input, index }, i) => {
         const row = rows.slice(i * spec.classes, (i + 1) * spec.classes);
         if (!row.every(Number.isFinite)) {
-          throw new ModelError(`${options.model}: gives logits that are not finite for ${part.input}; check both`);
+          throw new ModelError(`${options.model}: gives logits that are not finite for ${input}; check both`);
         }
         logits.push(row);
-        predictions.push({ input: part.input, index: part.first + i, top: best(row, options.top, spec.labels) });
-      }
+        predictions.push({ input, index, top: best(row, options.top, spec.labels) });
+      });
     }
     if (options.logitsOut !== undefined) await writeLogits(options.logitsOut, logits, spec.classes);
     return { classes: spec.classes, predictions };
@@ -106,10 +106,10 @@ function preprocessOf(spec: ModelSpec, model: string, needed: boolean, context: 
 }
 
 /** Logits of one part, `[BATCH, classes]`; rows beyond its images are padding. */
-async function run(step: InferenceStep, spec: ModelSpec, { images, values }: InputPart): Promise<Float32Array> {
+async function run(step: InferenceStep, spec: ModelSpec, { values }: InputPart): Promise<Float32Array> {
   const [height, width] = spec.image;
   const padded = new Float32Array(BATCH * spec.channels * height * width);
-  padded.set(values.subarray(0, images * spec.channels * height * width));
+  padded.set(values);
   const shape = { batch: BATCH, channels: spec.channels, height, width, patch: spec.patch };
   const outputs = await step.run(new Map([[train.PATCHES, patchify(padded, shape)]]));
   return outputs.get(train.LOGITS) as Float32Array;

@@ -1,7 +1,6 @@
 /** The training part of `pretrain`: programs compiled, folder opened, loop run, states saved, quality measured. */
 import { InterruptedError, TrainingError } from '../base/errors.js';
 import type { Lineage } from '../checkpoint/index.js';
-import { configSha256 } from '../config/index.js';
 import type { Batch, Loader } from '../data/index.js';
 import type { TensorValues } from '../engine/tensor-spec.js';
 import type { Engine, InferenceStep, State, TrainingStep } from '../engine/types.js';
@@ -61,7 +60,11 @@ export async function prepareRun(parts: RunParts, out: OutFolder): Promise<Run> 
   const evaluation = train.inferenceProgram(spec, config.eval.batch);
   const inference = await engine.compileInference(evaluation, state, { frozen: false });
   const path = runFolder(out.dir).state;
-  const startStep = out.resume ? await restoreState(path, state, configSha256(config)) : 0;
+  const startStep = out.resume ? await restoreState(path, state, parts.lineage()) : 0;
+  if (context.signal.aborted) throw new InterruptedError('stopped before the first step; nothing was written');
+  if (plan.warmupSteps >= plan.steps) {
+    context.emit({ type: 'warning', text: `all ${plan.steps} steps are warm-up: shorten train.warmup_epochs` });
+  }
   const folder = await openRunFolder(out, config);
   return { ...parts, folder, plan, training, inference, startStep };
 }

@@ -34,20 +34,25 @@ export async function saveState(path: string, state: State, step: number, lineag
   await writeArtifact(path, { kind: 'state', spec: { step, optimiser_step: optimiser.step }, lineage, tensors });
 }
 
+/** What has to be as it was when the state was saved. */
+export type ResumedRun = Pick<Lineage, 'configSha256' | 'dataSha256'>;
+
 /**
  * Puts a saved state back.
  *
  * @returns training steps done
- * @throws ConfigError when it was saved under another configuration; CheckpointError when it cannot be read.
+ * @throws ConfigError when it was saved under another configuration or with other images; CheckpointError when it cannot be read.
  */
-export async function restoreState(path: string, state: State, configSha256: string): Promise<number> {
+export async function restoreState(path: string, state: State, expected: ResumedRun): Promise<number> {
   const file = await openSafetensors(path);
   try {
     const info = expectKind(file, 'state');
-    if (info.lineage?.configSha256 !== configSha256) {
-      throw new ConfigError(
-        `${path}: was saved under another configuration; resume with the settings of the run, or start anew with --force`,
-      );
+    for (const [key, what] of [
+      ['configSha256', 'under another configuration'],
+      ['dataSha256', 'with other training images'],
+    ] as const) {
+      if (info.lineage?.[key] === expected[key]) continue;
+      throw new ConfigError(`${path}: was saved ${what}; resume with what the run had, or start anew with --force`);
     }
     const { step, optimiser_step } = savedSpec(info.spec, path);
     const read = async (prefix: string) => {

@@ -21,7 +21,7 @@ export function dropPathFactors({ depth, batch, rate, seed, step }: DropPathOpti
   const factors = new Float32Array(2 * depth * batch);
   for (let branch = 0; branch < 2 * depth; branch++) {
     const block = Math.floor(branch / 2);
-    const drop = depth === 1 ? rate : (rate * block) / (depth - 1);
+    const drop = depth === 1 ? 0 : (rate * block) / (depth - 1);
     for (let sample = 0; sample < batch; sample++) {
       factors[branch * batch + sample] = rng.uniform() < drop ? 0 : 1 / (1 - drop);
     }

@@ -98,6 +98,30 @@ describe('a program that cannot be traced', () => {
   });
 });
 
+describe('tracing', () => {
+  it('leaves no tensor behind', async () => {
+    const before = tf.memory().numTensors;
+    await record(({ a, b }) => ({ y: tf.add(a, b), z: tf.keep(tf.mul(a, b)) }));
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  it('counts a negative axis of tf.stack from the end', async () => {
+    const row = given([1, 3], [1, 2, 3]);
+    const { y } = await evaluate(engine, { row }, (t) => ({ y: tf.stack([t.row, t.row], -1) }));
+    expect([...y]).toEqual([1, 1, 2, 2, 3, 3]);
+  });
+
+  it('does not hide what is not finite behind a product with 0', async () => {
+    const { y } = await evaluate(engine, { x }, (t) => ({ y: tf.mul(tf.div(t.x, 0), 0) }));
+    expect([...y].every(Number.isNaN)).toBe(true);
+  });
+
+  it('refuses tf.gather with batch dimensions', async () => {
+    const gathered = ({ a }: Record<string, Tensor>) => ({ y: tf.gather(a, tf.zeros([4, 1], 'int32'), 1, 1) });
+    await expect(record(gathered)).rejects.toThrow(/^tf.gather with batchDims is not supported by engine ort/);
+  });
+});
+
 describe('two programs compiled at the same time', () => {
   it('do not mix', async () => {
     const [twice, half] = await Promise.all([

@@ -54,7 +54,7 @@ describe('a saved state', () => {
     const saved = memoryState(1);
     await saveState(path, saved, 7, lineage);
     const restored = memoryState(2);
-    expect(await restoreState(path, restored, 'aa')).toBe(7);
+    expect(await restoreState(path, restored, lineage)).toBe(7);
     expect(restored.values).toEqual(saved.values);
     expect(restored.optimiser).toEqual(saved.optimiser);
   });
@@ -69,7 +69,9 @@ describe('a saved state', () => {
   it('is refused under another configuration, in one line, and changes nothing', async () => {
     await saveState(path, memoryState(1), 7, lineage);
     const state = memoryState(2);
-    await expect(restoreState(path, state, 'bb')).rejects.toThrow(/^[^\n]*saved under another configuration[^\n]*$/);
+    await expect(restoreState(path, state, { ...lineage, configSha256: 'bb' })).rejects.toThrow(
+      /^[^\n]*saved under another configuration[^\n]*$/,
+    );
     expect(state.values).toEqual(memoryState(2).values);
   });
 
@@ -77,17 +79,19 @@ describe('a saved state', () => {
     const state = memoryState(2);
     await saveState(path, state, 7, lineage);
     truncateSync(path, 400);
-    await expect(restoreState(path, state, 'aa')).rejects.toThrow(CheckpointError);
+    await expect(restoreState(path, state, lineage)).rejects.toThrow(CheckpointError);
     const scalar = { dtype: 'F32' as const, shape: [], data: new Float32Array(1) };
     await writeArtifact(path, { kind: 'model', spec: {}, lineage, tensors: [['x', scalar]] });
-    await expect(restoreState(path, state, 'aa')).rejects.toThrow(/is a model, expected a saved state|expected/);
+    await expect(restoreState(path, state, lineage)).rejects.toThrow(/is a model, expected a saved state|expected/);
     const spec = { step: 1, optimiser_step: 1 };
     await writeArtifact(path, { kind: 'state', spec, lineage, tensors: [['parameter.blocks.0.weight', scalar]] });
-    await expect(restoreState(path, state, 'aa')).rejects.toThrow(/blocks\.0\.weight is \[\], expected \[2, 3\]/);
+    await expect(restoreState(path, state, lineage)).rejects.toThrow(/blocks\.0\.weight is \[\], expected \[2, 3\]/);
     await writeArtifact(path, { kind: 'state', spec, lineage, tensors: [] });
-    await expect(restoreState(path, state, 'aa')).rejects.toThrow(/parameter\.blocks\.0\.weight is missing/);
+    await expect(restoreState(path, state, lineage)).rejects.toThrow(/parameter\.blocks\.0\.weight is missing/);
     await writeArtifact(path, { kind: 'state', spec: { step: -1 }, lineage, tensors: [] });
-    await expect(restoreState(path, state, 'aa')).rejects.toThrow(/wave\.spec: step is missing or no count of steps/);
+    await expect(restoreState(path, state, lineage)).rejects.toThrow(
+      /wave\.spec: step is missing or no count of steps/,
+    );
     expect(state.values).toEqual(memoryState(2).values);
   });
 });

@@ -93,7 +93,7 @@ function differentiate(program: TrainingProgram, state: OrtState, tensors: Reado
   const results = new Map<string, Tensor>();
   const loss = (): Scalar => {
     const outcome = program.run({ parameters, inputs });
-    for (const [name, tensor] of outcome.outputs) results.set(OUTPUT_PREFIX + name, tf.keep(tensor));
+    for (const [name, tensor] of outcome.outputs) results.set(OUTPUT_PREFIX + name, tf.keep(tensor)); // disposed of by trace
     return outcome.loss;
   };
   const values = trained.map((name) => tensors.get(name) as Tensor);

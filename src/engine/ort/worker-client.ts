@@ -9,8 +9,18 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/**
+ * Room for short-lived objects in the worker, MB. Batches live outside of it; the default grows to many times this
+ * without need, and with it the process.
+ */
+const YOUNG_GENERATION_MB = 4;
+
 export class WorkerClient {
-  readonly #worker = new Worker(new URL('./worker.js', import.meta.url));
+  readonly #worker = new Worker(new URL('./worker.js', import.meta.url), {
+    // Not the flags of this process: some, like --input-type, no worker can be started with.
+    execArgv: [],
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+  });
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #closed: Error | undefined;

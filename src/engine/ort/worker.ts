@@ -61,7 +61,8 @@ function sessionOptions({ device, threads, profile }: SessionSettings): ort.Infe
     graphOptimizationLevel: 'all',
     logSeverityLevel: LOG_ERRORS,
     // Idle threads must not spin on between steps: the optimiser and the data loader want the cores.
-    extra: { session: { force_spinning_stop: '1' } },
+    // A node that the device cannot run is an error, not a silent detour over the CPU.
+    extra: { session: { force_spinning_stop: '1', ...(device === 'cpu' ? {} : { disable_cpu_ep_fallback: '1' }) } },
     ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
   };
 }

@@ -45,7 +45,8 @@ export class TraceBackend extends tf.KernelBackend {
   }
 
   get graph(): Graph {
-    if (!this.#graph) throw new EngineError('internal: tensor operation outside of a trace');
+    if (!this.#graph)
+      throw new EngineError('no program is being compiled: call tf.setBackend before tensor operations of your own');
     return this.#graph;
   }
 

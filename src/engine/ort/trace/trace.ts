@@ -72,6 +72,8 @@ async function record(inputs: TensorSpecs, program: TracedProgram, target: Trace
         attributes: {},
       });
       outputs.push({ name, type: tensor.dtype, shape: tensor.shape });
+      // A program may have kept it beyond its scope.
+      tensor.dispose();
     }
     return finishGraph(graph, outputs);
   } finally {

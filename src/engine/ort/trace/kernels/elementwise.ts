@@ -80,7 +80,6 @@ function arithmetic(recorder: Recorder, rule: Arithmetic, a: TensorInfo, b: Tens
     if (right === rule.neutral && sameShape(a.shape, shape)) return recorder.same(a);
     if (rule.commutes && left === rule.neutral && sameShape(b.shape, shape)) return recorder.same(b);
   }
-  if (rule.op === 'Mul' && (left === 0 || right === 0)) return recorder.filled(shape, dtype, 0);
   return binary(recorder, rule.op, a, b, dtype);
 }
 

@@ -33,10 +33,8 @@ function sum(recorder: Recorder, x: TensorInfo, { axes, shape }: Reduction): Ten
     return sumRows(recorder, x, shape);
   }
   const keepdims = int(shape.length === x.shape.length ? 1 : 0);
-  const dtype = x.dtype === 'bool' ? 'int32' : symbolType(x.dtype);
-  return recorder.node('ReduceSum', [recorder.value(x), recorder.backend.graph.integers(axes)], shape, dtype, {
-    keepdims,
-  });
+  const inputs = [recorder.value(x), recorder.backend.graph.integers(axes)];
+  return recorder.node('ReduceSum', inputs, shape, symbolType(x.dtype), { keepdims });
 }
 
 function reduceWith(op: 'ReduceMean' | 'ReduceMax' | 'ReduceMin') {

@@ -1,4 +1,5 @@
 /** Trace kernels that move, cut and join without computing. */
+import { EngineError } from '../../../../base/errors.js';
 import { elementCount } from '../../../tensor-spec.js';
 import { type TensorInfo, tf } from '../../../tf.js';
 import { int, ints } from '../../graph.js';
@@ -103,13 +104,16 @@ export function registerShape(): void {
   registerTraceKernel('Pack', (inputs, { axis }, recorder) => {
     const parts = Object.values(inputs);
     const first = parts[0] as TensorInfo;
-    const at = Number(axis);
+    const at = Number(axis) < 0 ? Number(axis) + first.shape.length + 1 : Number(axis);
     const single = [...first.shape.slice(0, at), 1, ...first.shape.slice(at)];
     const values = parts.map((part) => recorder.value(reshape(recorder, part, single)));
     const shape = single.map((size, i) => (i === at ? parts.length : size));
     return recorder.node('Concat', values, shape, symbolType(first.dtype), { axis: int(at) });
   });
-  registerTraceKernel('GatherV2', ({ x, indices }, { axis }, recorder) => {
+  registerTraceKernel('GatherV2', ({ x, indices }, { axis, batchDims }, recorder) => {
+    if (Number(batchDims ?? 0) !== 0) {
+      throw new EngineError('tf.gather with batchDims is not supported by engine ort: gather from a reshaped tensor');
+    }
     const at = frontAxis(axis, x.shape);
     const shape = [...x.shape.slice(0, at), ...indices.shape, ...x.shape.slice(at + 1)];
     const values = [recorder.value(x), recorder.value(indices)];
