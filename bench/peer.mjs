@@ -4,6 +4,7 @@
 //   WAVE_PYTHON=venv/bin/python npm run bench:peer -- --rounds 7 --only finetune:192,eval:192
 //   npm run bench:peer -- --peer 'other.py time'    # another PyTorch script that takes the same flags
 import { execFileSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
@@ -30,6 +31,7 @@ const { values } = parseArgs({
 });
 const python = process.env.WAVE_PYTHON ?? 'python3';
 const rounds = Number(values.rounds);
+const threads = availableParallelism();
 if (!Number.isInteger(rounds) || rounds < LEAST_ROUNDS)
   fail(`--rounds must be at least ${LEAST_ROUNDS}, found ${values.rounds}`);
 try {
@@ -40,9 +42,11 @@ try {
 
 const only = values.only?.split(',');
 const chosen = CONFIGURATIONS.filter(({ mode, dim }) => !only || only.includes(`${mode}:${dim}`));
+if (chosen.length === 0)
+  fail(`--only ${values.only} names none of ${CONFIGURATIONS.map((c) => `${c.mode}:${c.dim}`).join(', ')}`);
 const results = [];
 for (const configuration of chosen) {
-  const flags = Object.entries({ ...configuration, classes: 100, steps: values.steps }).flatMap(([k, v]) => [
+  const flags = Object.entries({ ...configuration, classes: 100, steps: values.steps, threads }).flatMap(([k, v]) => [
     `--${k}`,
     `${v}`,
   ]);

@@ -70,7 +70,7 @@ export const engine: Flag = {
   value: 'NAME',
   description: 'Engine that computes; ort if nothing else is set',
   group: 'Engine',
-  choices: ['ort', 'tensorflow'],
+  choices: ['ort'],
 };
 
 export const device: Flag = {

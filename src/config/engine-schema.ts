@@ -2,7 +2,7 @@
 import { z } from 'zod';
 
 export const engineSchema = z.strictObject({
-  name: z.enum(['ort', 'tensorflow']).default('ort').describe('engine'),
+  name: z.enum(['ort']).default('ort').describe('engine'),
   device: z.string().min(1).default('cpu').describe('device of the engine: cpu or webgpu'),
   threads: z.int().min(1).max(1024).nullable().default(null).describe('threads; null = the cores of this process'),
 });

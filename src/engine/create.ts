@@ -1,11 +1,11 @@
 /** From an engine's name to the engine. */
-import { EngineError } from '../base/errors.js';
+import { ConfigError } from '../base/errors.js';
 import type { EngineConfig } from '../config/engine-schema.js';
 import { createOrtEngine, ORT_DEVICES, type OrtDevice } from './ort/engine.js';
 import type { Engine } from './types.js';
 
 /**
- * @throws EngineError when the engine or device is not to be had: nothing falls back to another one silently.
+ * @throws ConfigError for a device that the engine does not have: nothing falls back to another one silently.
  */
 export function createEngine(config: EngineConfig): Engine {
   const device = checkEngine(config);
@@ -17,14 +17,13 @@ export function createEngine(config: EngineConfig): Engine {
  * shows when something is compiled for it.
  *
  * @returns the device
- * @throws EngineError
+ * @throws ConfigError
  */
-export function checkEngine({ name, device }: EngineConfig): OrtDevice {
-  if (name !== 'ort') {
-    throw new EngineError(`engine ${name} is not part of this version: use --engine ort`);
-  }
+export function checkEngine({ device }: EngineConfig): OrtDevice {
   if (!isOrtDevice(device)) {
-    throw new EngineError(`engine ort has no device '${device}': choose ${ORT_DEVICES.join(' or ')} (see wave doctor)`);
+    throw new ConfigError(
+      `engine.device: engine ort has no device '${device}': choose ${ORT_DEVICES.join(' or ')} (see wave doctor)`,
+    );
   }
   return device;
 }

@@ -2,6 +2,7 @@
  * Process that tries one engine on one device and sends the outcome to its parent. It is a process of its own because
  * a broken driver can crash or hang whoever touches it. Started by probe.ts as `probe-child.js ENGINE DEVICE`.
  */
+import { forbidTelemetry } from './ort-environment.js';
 import { PROBE_SIZE, probeData, probeModel } from './probe-model.js';
 
 /** What the child sends: the product it computed, and how long the first run took. */
@@ -11,8 +12,6 @@ export interface ProbeMessage {
   readonly broken?: boolean;
   readonly product?: readonly number[];
   readonly milliseconds?: number;
-  /** What the engine says about itself. */
-  readonly note?: string;
 }
 
 const shape = [PROBE_SIZE, PROBE_SIZE];
@@ -34,24 +33,6 @@ async function tryOrt(device: string): Promise<ProbeMessage> {
   return { product, milliseconds: performance.now() - start };
 }
 
-/** The part of tfjs-node that the probe needs; the package is optional, so its types may not be there. */
-interface TensorFlow {
-  tensor2d(values: Float32Array, shape: number[]): { matMul(other: unknown): { data(): Promise<Float32Array> } };
-  getBackend(): string;
-}
-
-async function tryTensorFlow(): Promise<ProbeMessage> {
-  const name = '@tensorflow/tfjs-node-gpu';
-  const tf = await mustWork(async () => {
-    const loaded: { default: TensorFlow } = await import(name);
-    return loaded.default;
-  });
-  const { a, b } = probeData();
-  const start = performance.now();
-  const product = Array.from(await tf.tensor2d(a, shape).matMul(tf.tensor2d(b, shape)).data());
-  return { product, milliseconds: performance.now() - start, note: `backend ${tf.getBackend()}` };
-}
-
 /** Something failed that works on every machine that has the device. */
 class BrokenError extends Error {}
 
@@ -64,10 +45,11 @@ async function mustWork<T>(action: () => Promise<T>): Promise<T> {
 }
 
 async function main(): Promise<void> {
-  const [engine, device] = process.argv.slice(2);
+  forbidTelemetry();
+  const [, device] = process.argv.slice(2);
   let message: ProbeMessage;
   try {
-    message = await (engine === 'ort' ? tryOrt(device) : tryTensorFlow());
+    message = await tryOrt(device);
   } catch (error) {
     message = {
       error: error instanceof Error ? error.message : String(error),

@@ -15,7 +15,7 @@ import { commonShape, modelShape } from './schemas.js';
 export const evaluateSchema = z.strictObject({
   ...modelShape,
   ...commonShape,
-  train: train.trainSchema.prefault({ epochs: 1 }),
+  train: train.trainFields.prefault({}),
 });
 
 /** The checked configuration of `evaluate`. */

@@ -3,36 +3,37 @@ import { z } from 'zod';
 
 const share = z.number().min(0).lt(1);
 
-export const trainSchema = z
-  .strictObject({
-    epochs: z.int().min(1).nullable().default(null).describe('passes over the training images'),
-    steps: z.int().min(1).nullable().default(null).describe('optimiser steps; instead of epochs'),
-    batch: z.int().min(1).default(128).describe('images per step'),
-    lr: z.number().positive().default(1e-3).describe('highest learning rate'),
-    min_lr: z.number().min(0).default(1e-5).describe('learning rate at the end of the cosine'),
-    warmup_epochs: z.number().min(0).default(0).describe('epochs of linear warm-up; may be a fraction'),
-    weight_decay: z.number().min(0).default(0.05).describe('decoupled, on matrices only'),
-    betas: z.tuple([share, share]).default([0.9, 0.999]).describe('AdamW: decay of the two moments'),
-    eps: z.number().positive().default(1e-8).describe('AdamW: added to the denominator'),
-    clip: z.number().positive().nullable().default(1).describe('largest gradient norm; null = no clipping'),
-    label_smoothing: share.default(0).describe('share of the target spread over all classes'),
-    drop_path: share.default(0).describe('stochastic depth: drop rate of the last block, growing linearly from 0'),
-    eval_every: z.int().min(1).default(1).describe('epochs between evaluations; the last epoch is always evaluated'),
-    log_every: z.int().min(1).default(10).describe('steps between lines of metrics.jsonl'),
-  })
-  .superRefine(({ epochs, steps, lr, min_lr }, context) => {
-    if ((epochs === null) === (steps === null)) {
-      const found = epochs === null ? 'neither' : 'both';
-      context.addIssue({
-        code: 'custom',
-        path: ['epochs'],
-        message: `give epochs or steps, one of them; found ${found}`,
-      });
-    }
-    if (min_lr > lr) {
-      context.addIssue({ code: 'custom', path: ['min_lr'], message: `must not exceed lr (${lr}), found ${min_lr}` });
-    }
-  });
+/** The block without the rules that tie its keys together. */
+export const trainFields = z.strictObject({
+  epochs: z.int().min(1).nullable().default(null).describe('passes over the training images'),
+  steps: z.int().min(1).nullable().default(null).describe('optimiser steps; instead of epochs'),
+  batch: z.int().min(1).default(128).describe('images per step'),
+  lr: z.number().positive().default(1e-3).describe('highest learning rate'),
+  min_lr: z.number().min(0).default(1e-5).describe('learning rate at the end of the cosine'),
+  warmup_epochs: z.number().min(0).default(0).describe('epochs of linear warm-up; may be a fraction'),
+  weight_decay: z.number().min(0).default(0.05).describe('decoupled, on matrices only'),
+  betas: z.tuple([share, share]).default([0.9, 0.999]).describe('AdamW: decay of the two moments'),
+  eps: z.number().positive().default(1e-8).describe('AdamW: added to the denominator'),
+  clip: z.number().positive().nullable().default(1).describe('largest gradient norm; null = no clipping'),
+  label_smoothing: share.default(0).describe('share of the target spread over all classes'),
+  drop_path: share.default(0).describe('stochastic depth: drop rate of the last block, growing linearly from 0'),
+  eval_every: z.int().min(1).default(1).describe('epochs between evaluations; the last epoch is always evaluated'),
+  log_every: z.int().min(1).default(10).describe('steps between lines of metrics.jsonl'),
+});
+
+export const trainSchema = trainFields.superRefine(({ epochs, steps, lr, min_lr }, context) => {
+  if ((epochs === null) === (steps === null)) {
+    const found = epochs === null ? 'neither' : 'both';
+    context.addIssue({
+      code: 'custom',
+      path: ['epochs'],
+      message: `give epochs or steps and leave the other out, or null; found ${found}`,
+    });
+  }
+  if (min_lr > lr) {
+    context.addIssue({ code: 'custom', path: ['min_lr'], message: `must not exceed lr (${lr}), found ${min_lr}` });
+  }
+});
 
 /** The checked `train:` block. */
 export type TrainConfig = z.output<typeof trainSchema>;

@@ -29,8 +29,6 @@ describe('on this machine', () => {
       'sharp',
       'ort/cpu',
       'ort/webgpu',
-      'ort/cuda',
-      'tensorflow',
     ]);
     expect(result.findings.find(({ what }) => what === 'ort/cpu')?.status).toBe('ok');
   });
@@ -59,14 +57,10 @@ describe('on a machine whose default engine crashes', () => {
       sharp             broken  not installed
       ort/cpu           broken  crashed with SIGILL
       ort/webgpu        ok      computed a matrix product in 9 ms
-      ort/cuda          broken  crashed with SIGILL
-      tensorflow        broken  crashed with SIGILL
 
       To repair or add:
         sharp: npm install
         ort/cpu: npm install --force onnxruntime-node (64-bit Linux, macOS or Windows)
-        ort/cuda: nothing to do, this version does not use it
-        tensorflow: nothing to do, this version does not use it
       "
     `);
   });

@@ -1,6 +1,6 @@
 /** Train, evaluate, look, predict: the whole of it from the command line, and the same bytes every time. */
 import { execFile } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
@@ -28,6 +28,14 @@ describe('wave pretrain', () => {
   it('leaves the files of a run and nothing else', () => {
     const names = ['config.resolved.yaml', 'metrics.jsonl', 'model.safetensors', 'state.safetensors'];
     expect(place.names('run')).toEqual(names);
+  });
+
+  it('writes nothing into the home of the user', async () => {
+    mkdirSync(place.at('home'));
+    const env = { HOME: place.at('home'), XDG_CACHE_HOME: place.at('home', 'cache') };
+    const ended = await place.wave(['eval', 'run', '--config', 'pico.yaml', '--quiet'], { env });
+    expect(ended.code).toBe(0);
+    expect(place.names('home')).toEqual([]);
   });
 
   it('tells its progress in a few plain lines, one for each evaluation', () => {

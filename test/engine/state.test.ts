@@ -1,6 +1,6 @@
 /** States and steps of engine ort: what is kept, what is refused, what stays unchanged when something goes wrong. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { EngineError, TrainingError } from '#wave/base/errors.js';
+import { TrainingError, WaveError } from '#wave/base/errors.js';
 import { createEngine } from '#wave/engine/create.js';
 import { createOrtEngine } from '#wave/engine/ort/engine.js';
 import { type Scalar, type Tensor, tf } from '#wave/engine/tf.js';
@@ -249,11 +249,11 @@ describe('what is refused in one line', () => {
     [
       'a device that the engine does not have',
       async () => createEngine({ name: 'ort', device: 'abacus', threads: 1 }),
-      /^engine ort has no device 'abacus': choose cpu or webgpu \(see wave doctor\)$/,
+      /^engine.device: engine ort has no device 'abacus': choose cpu or webgpu \(see wave doctor\)$/,
     ],
   ])('%s', async (_, attempt, message) => {
     const refused = attempt();
-    await expect(refused).rejects.toThrow(EngineError);
+    await expect(refused).rejects.toThrow(WaveError);
     await expect(refused).rejects.toThrow(message);
     await refused.catch((error: Error) => expect(error.message).not.toContain('\n'));
   });

@@ -124,6 +124,15 @@ beforeAll(async () => {
     .toFile(at('colour.png'));
 });
 
+describe('the file for the logits', () => {
+  it.each(['grey.safetensors', 'grey.png'])('may not be %s, which is read', async (name) => {
+    const before = readFileSync(at(name));
+    const options = { model: at('grey.safetensors'), inputs: [at('grey.png')], top: 1, logitsOut: at(name) };
+    await expect(predict(options, context())).rejects.toThrow(/is read by this command; name another file/);
+    expect(readFileSync(at(name))).toEqual(before);
+  });
+});
+
 describe('the same pixels give the same logits', () => {
   it('as a grey image and as a tensor', async () => {
     const tensor = await tensorFile('grey-input.safetensors', grey, [pixels(1)]);
@@ -145,6 +154,22 @@ describe('the same pixels give the same logits', () => {
       const [alone] = await logits(at('grey.safetensors'), [await tensorFile('one.safetensors', grey, [images[n]])]);
       expect(many[n]).toEqual(alone);
     }
+  });
+
+  it('as files before, between and after tensors, in the order in which they are given', async () => {
+    const images = Array.from({ length: 20 }, (_, n) => pixels(1).map((value) => (value + 11 * n) % 256));
+    const paths = await Promise.all(
+      images.map(async (image, n) => {
+        const path = at(`ordered-${n}.png`);
+        await raw(image, 1).png().toFile(path);
+        return path;
+      }),
+    );
+    const tensor = await tensorFile('between.safetensors', grey, images.slice(0, 2));
+    const given = [...paths.slice(0, 18), tensor, ...paths.slice(18)];
+    const all = await logits(at('grey.safetensors'), given);
+    const prepared = await logits(at('grey.safetensors'), [await tensorFile('all.safetensors', grey, images)]);
+    expect(all).toEqual([...prepared.slice(0, 18), ...prepared.slice(0, 2), ...prepared.slice(18)]);
   });
 
   it('for a grey image in a colour model, which sees it three times', async () => {

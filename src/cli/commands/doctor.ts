@@ -49,18 +49,13 @@ function describePackage(name: string): Finding {
 }
 
 function describeProbe({ engine, device, status, detail }: ProbeResult): Finding {
-  const what = engine === 'ort' ? `ort/${device}` : engine;
+  const what = `${engine}/${device}`;
   return status === 'ok' ? { what, status, detail } : { what, status, detail, fix: FIXES[what] };
 }
-
-/** For what is looked for, and not computed on yet. */
-const UNUSED = 'nothing to do, this version does not use it';
 
 const FIXES: Readonly<Record<string, string>> = {
   'ort/cpu': 'npm install --force onnxruntime-node (64-bit Linux, macOS or Windows)',
   'ort/webgpu': 'install the GPU driver with Vulkan (Linux), Metal (macOS) or Direct3D 12 (Windows)',
-  'ort/cuda': UNUSED,
-  tensorflow: UNUSED,
 };
 
 async function render(findings: readonly Finding[]): Promise<string> {

@@ -1,6 +1,7 @@
 /** The main thread's side of the engine's worker: requests out, replies in, in order. */
 import { Worker } from 'node:worker_threads';
 import { EngineError } from '../../base/errors.js';
+import { forbidTelemetry } from '../ort-environment.js';
 import { ortMessage } from '../ort-message.js';
 import type { Method, ReplyMessage, RequestMessage, Requests } from './worker-protocol.js';
 
@@ -16,16 +17,18 @@ interface Waiting {
 const YOUNG_GENERATION_MB = 4;
 
 export class WorkerClient {
-  readonly #worker = new Worker(new URL('./worker.js', import.meta.url), {
-    // Not the flags of this process: some, like --input-type, no worker can be started with.
-    execArgv: [],
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
-  });
+  readonly #worker: Worker;
   readonly #waiting = new Map<number, Waiting>();
   #nextId = 1;
   #closed: Error | undefined;
 
   constructor() {
+    forbidTelemetry();
+    this.#worker = new Worker(new URL('./worker.js', import.meta.url), {
+      // Not the flags of this process: some, like --input-type, no worker can be started with.
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB },
+    });
     this.#worker.on('message', (message: ReplyMessage) => this.#settle(message));
     this.#worker.on('error', (error) => this.#fail(new EngineError(`engine ort stopped: ${error.message}`)));
     this.#worker.on('exit', (code) => this.#fail(new EngineError(`engine ort's thread ended with code ${code}`)));

@@ -1,6 +1,6 @@
 /**
  * A tfjs backend that computes nothing: its tensors are symbolic and its kernels record ONNX nodes. Running a program
- * under it, `tf.valueAndGrads` included, writes the whole training step down as one graph.
+ * under it, tfjs's automatic differentiation included, writes the whole training step down as one graph.
  */
 import { EngineError } from '../../../base/errors.js';
 import { elementCount } from '../../tensor-spec.js';
