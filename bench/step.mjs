@@ -105,6 +105,9 @@ console.log(
     depth,
     tokens,
     batch,
+    // Kept for steps over weight templates; a plain model has none.
+    template: null,
+    count: null,
     median_ms: round(median),
     min_ms: round(times[0]),
     images_per_s: round((batch / median) * 1000),

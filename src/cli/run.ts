@@ -32,6 +32,8 @@ export async function run(
       io.stdout.write(`${toolVersion()}\n`);
       return 0;
     }
+    // As git and npm have it: `wave help COMMAND`.
+    if (words[0] === 'help') return run([...words.slice(1, 2), '--help'], io, interruption, commands);
     const helpWanted = options.includes('--help') || options.includes('-h');
     if (helpWanted && words[0].startsWith('-')) {
       io.stdout.write(overviewHelp(commands, toolVersion(), columnsOf(io.stdout)));

@@ -15,7 +15,7 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
     const [input, w, b, save] = parameters as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void];
     save([input, w]);
     return {
-      // Gemm's own bias operand is slower: onnxruntime writes it out as a whole matrix first, on one thread.
+      // Gemm's own bias operand is slower: onnxruntime writes it out as a whole matrix first.
       value: tf.add(gemm(input, w, { transposeB: true }), b),
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
         const [savedInput, savedWeight] = saved as [Tensor, Tensor];

@@ -54,7 +54,10 @@ export interface Trained {
 export async function prepareRun(parts: RunParts, out: OutFolder): Promise<Run> {
   const { config, spec, engine, state, trainLoader, context } = parts;
   const plan = train.planRun(config.train, trainLoader.batchesPerEpoch);
-  context.emit({ type: 'phase', text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} threads` });
+  context.emit({
+    type: 'phase',
+    text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} thread${engine.threads === 1 ? '' : 's'}`,
+  });
   const program = train.trainingProgram(spec, config.train.batch, { dropPath: config.train.drop_path > 0 });
   const training = await engine.compileTraining(program, state);
   const evaluation = train.inferenceProgram(spec, config.eval.batch);

@@ -12,6 +12,7 @@ import { preprocessFor } from '../model/preprocess.js';
 import { saveModel } from '../model/save.js';
 import type { ModelSpec } from '../model/spec.js';
 import * as train from '../train/index.js';
+import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
 import { prepareRun, trainModel } from './pretrain-run.js';
 import { checkRunFolder, type OutFolder } from './run-folder.js';
@@ -68,7 +69,8 @@ export function checkPretrain({ model, data, engine }: PretrainConfig): void {
 export async function pretrain(config: PretrainConfig, out: OutFolder, context: StageContext): Promise<PretrainResult> {
   const start = performance.now();
   checkPretrain(config);
-  await checkRunFolder(out);
+  const { config: settings } = await checkRunFolder(out);
+  if (out.resume) await checkSameSettings(settings, config);
   context.emit({ type: 'phase', text: 'opening data' });
   const [trainData, testData] = await Promise.all([
     openData(config.data, 'train', { seed: config.seed }),

@@ -123,6 +123,15 @@ describe('an interruption', () => {
   });
 });
 
+describe('wave help', () => {
+  it('is --help, of a command too', async () => {
+    const [overview, command] = [await wave(['help']), await wave(['help', 'pretrain'])];
+    expect(overview).toEqual(await wave(['--help']));
+    expect(command).toEqual(await wave(['pretrain', '--help']));
+    expect(command.stdout).toContain('wave pretrain');
+  });
+});
+
 describe('usage', () => {
   it.each([
     [['tyr'], 'unknown command "tyr" (did you mean try?); see wave --help'],

@@ -59,7 +59,9 @@ describe('a signal', () => {
     const before = place.bytes('other/config.resolved.yaml');
     const refused = await place.pretrain('other', '--resume', ...LONG, '--set', 'train.lr=1e-4');
     expect(refused.code).toBe(2);
-    expect(refused.stderr).toMatch(/\nwave: error: .*saved under another configuration[^\n]*\n$/);
+    expect(refused.stderr).toMatch(
+      /^wave: error: .*the run was started with other settings: [\w.]+ was [^\n]*, is [^\n]*\n$/,
+    );
     expect(place.bytes('other/config.resolved.yaml').equals(before)).toBe(true);
   });
 });

@@ -77,8 +77,12 @@ async function render(result: PretrainResult): Promise<string> {
     ['top-5', share(result.top5)],
     ['loss', result.loss.toFixed(4)],
     ['parameters', String(result.parameters)],
-    ['trained', `${result.steps} steps, ${result.epochs} epochs`],
+    ['trained', `${count(result.steps, 'step')}, ${count(result.epochs, 'epoch')}`],
     ['time', duration(result.seconds) + speed],
     ['engine', `${result.engine}/${result.device}`],
   ]);
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

@@ -1,0 +1,49 @@
+/** Which settings of a run differ from those it was started with. */
+import { readFile } from 'node:fs/promises';
+import { parse } from 'yaml';
+import { ConfigError } from '../base/errors.js';
+
+/** Differences that are named; more are counted. */
+const NAMED = 3;
+
+/**
+ * Compares a configuration with the one that a run folder holds.
+ *
+ * @param path of `config.resolved.yaml`; a file that is missing or no YAML tells nothing, and the state's own record of
+ * its configuration decides.
+ * @throws ConfigError naming the settings that differ, with both values.
+ */
+export async function checkSameSettings(path: string, config: unknown): Promise<void> {
+  const before = await readSettings(path);
+  if (before === undefined) return;
+  const [then, now] = [flatten(before), flatten(config)];
+  const keys = [...new Set([...then.keys(), ...now.keys()])].filter((key) => then.get(key) !== now.get(key));
+  if (keys.length === 0) return;
+  const named = keys
+    .slice(0, NAMED)
+    .map((key) => `${key} was ${then.get(key) ?? 'absent'}, is ${now.get(key) ?? 'absent'}`);
+  const more = keys.length > NAMED ? `, and ${keys.length - NAMED} more` : '';
+  throw new ConfigError(
+    `${path}: the run was started with other settings: ${named.join('; ')}${more}; ` +
+      'resume with its own, or start anew with --force',
+  );
+}
+
+async function readSettings(path: string): Promise<unknown> {
+  try {
+    return parse(await readFile(path, 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Values as JSON by dotted path; lists are values. */
+function flatten(value: unknown, prefix = ''): Map<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return new Map([[prefix, JSON.stringify(value)]]);
+  }
+  const entries = Object.entries(value).flatMap(([key, inner]) => [
+    ...flatten(inner, prefix === '' ? key : `${prefix}.${key}`),
+  ]);
+  return new Map(entries);
+}
