@@ -1,6 +1,5 @@
 /** Finds out which engines and devices really work on this machine, by running a tiny model on each. */
 import { fork } from 'node:child_process';
-import { createRequire } from 'node:module';
 import { ortMessage } from './ort-message.js';
 import type { ProbeMessage } from './probe-child.js';
 import { probeData } from './probe-model.js';
@@ -44,20 +43,6 @@ const KEPT_OUTPUT = 2_000;
 export async function probe(target: ProbeTarget, options: ProbeOptions = {}): Promise<ProbeResult> {
   const { engine, device } = target;
   return { engine, device, ...judge(await runChild(target, options)) };
-}
-
-/** Version of an installed package, `undefined` if it is not installed. */
-export function installedVersion(name: string): string | undefined {
-  const require = createRequire(import.meta.url);
-  for (const folder of require.resolve.paths(name) ?? []) {
-    try {
-      const content: { version?: unknown } = require(`${folder}/${name}/package.json`);
-      return String(content.version);
-    } catch {
-      // Not in this node_modules folder; a parent's may have it.
-    }
-  }
-  return undefined;
 }
 
 function judge(message: ProbeMessage): { status: ProbeStatus; detail: string } {

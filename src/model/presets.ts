@@ -1,6 +1,6 @@
 /** Sizes that have a name. DeiT: Touvron et al. 2021, table 1. The others are ours, for 28x28 and 32x32 images. */
 
-/** What a preset fixes; everything can be overridden. */
+/** What a preset fixes; everything can be overridden. `channels` says what it is meant for: the data decides. */
 export interface Preset {
   readonly image: number;
   readonly patch: number;

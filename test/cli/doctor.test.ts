@@ -1,11 +1,16 @@
 /** `wave doctor` on this machine, and on machines where things are missing. */
 import { describe, expect, it, vi } from 'vitest';
+import * as versions from '#wave/engine/installed-version.js';
 import * as probes from '#wave/engine/probe.js';
 import { onlyDocument, wave } from './support.js';
 
 vi.mock('#wave/engine/probe.js', async (original) => {
-  const real = await original<typeof probes>();
-  return { ...real, probe: vi.fn(real.probe), installedVersion: vi.fn(real.installedVersion) };
+  const actual = await original<typeof probes>();
+  return { ...actual, probe: vi.fn(actual.probe) };
+});
+vi.mock('#wave/engine/installed-version.js', async (original) => {
+  const actual = await original<typeof versions>();
+  return { ...actual, installedVersion: vi.fn(actual.installedVersion) };
 });
 
 interface Report {
@@ -42,7 +47,7 @@ describe('on a machine whose default engine crashes', () => {
 
   it('prints the report, the repairs and the error, and exits with 1', async () => {
     vi.mocked(probes.probe).mockImplementation(crash);
-    vi.mocked(probes.installedVersion).mockImplementation((name) => (name === 'sharp' ? undefined : '1.2.3'));
+    vi.mocked(versions.installedVersion).mockImplementation((name) => (name === 'sharp' ? undefined : '1.2.3'));
     const { code, stdout, stderr } = await wave(['doctor']);
     expect(code).toBe(1);
     expect(stderr).toBe('wave: error: the default engine ort/cpu does not work: crashed with SIGILL\n');

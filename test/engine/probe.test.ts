@@ -1,6 +1,7 @@
 /** The probe tells working, absent and broken engines apart, and survives what drivers do. */
 import { describe, expect, it } from 'vitest';
-import { installedVersion, PROBE_TARGETS, probe } from '#wave/engine/probe.js';
+import { installedVersion } from '#wave/engine/installed-version.js';
+import { PROBE_TARGETS, probe } from '#wave/engine/probe.js';
 import { probeData, probeModel } from '#wave/engine/probe-model.js';
 
 const child = new URL('./fixtures/bad-driver.mjs', import.meta.url);

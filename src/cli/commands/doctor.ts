@@ -1,7 +1,8 @@
 /** `wave doctor`: what works on this machine, really tried, and the line that repairs what does not. */
 import { EngineError } from '../../base/errors.js';
 import { toolVersion } from '../../base/version.js';
-import { installedVersion, PROBE_TARGETS, type ProbeResult, probe } from '../../engine/probe.js';
+import { installedVersion } from '../../engine/installed-version.js';
+import { PROBE_TARGETS, type ProbeResult, probe } from '../../engine/probe.js';
 import type { Command, Outcome } from '../command.js';
 import { EVERYWHERE } from '../flags.js';
 

@@ -2,10 +2,9 @@
  * Engine `ort`: programs are traced into one ONNX graph, forward, backward and (on devices other than the CPU) the
  * optimiser, and run by onnxruntime in a worker thread.
  */
-import { readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { EngineError, TrainingError } from '../../base/errors.js';
+import { installedVersion } from '../installed-version.js';
 import type { TensorValues } from '../tensor-spec.js';
 import type {
   AdamWConstants,
@@ -45,12 +44,6 @@ export interface OrtEngineOptions {
   readonly profile?: string;
 }
 
-/** The installed version of onnxruntime-node. */
-export function ortVersion(): string {
-  const path = createRequire(import.meta.url).resolve('onnxruntime-node/package.json');
-  return (JSON.parse(readFileSync(path, 'utf8')) as { version: string }).version;
-}
-
 /** @throws EngineError when `threads` is not a positive integer. */
 export function createOrtEngine(options: OrtEngineOptions = {}): Engine {
   const { device = 'cpu', threads, optimiser = device === 'cpu' ? 'host' : 'graph', profile } = options;
@@ -63,7 +56,7 @@ export function createOrtEngine(options: OrtEngineOptions = {}): Engine {
 
 class OrtEngine implements Engine {
   readonly name = 'ort';
-  readonly version = ortVersion();
+  readonly version = installedVersion('onnxruntime-node') ?? 'unknown';
   readonly device: OrtDevice;
   readonly threads: number;
   readonly #optimiser: OptimiserPlace;
