@@ -39,9 +39,8 @@ export interface DataFacts {
  * @throws ConfigError when a size is missing, or sizes do not fit together or the data.
  */
 export function resolveModel(config: ModelConfig, data: DataFacts): ModelSpec {
-  const preset = presetOf(config);
   const pick = (key: 'patch' | 'depth' | 'width' | 'heads'): number => {
-    const value = config[key] ?? preset[key];
+    const value = sizeIn(config, key);
     if (value !== undefined) return value;
     throw new ConfigError(`model.${key}: is missing; give it, or a preset (${PRESET_NAMES.join(', ')})`);
   };
@@ -94,6 +93,11 @@ export function checkModel(config: ModelConfig, known: KnownFacts): void {
     classes: known.classes ?? 1,
     preprocess: { mean: [], std: [] },
   });
+}
+
+/** A size that a `model:` block gives, itself or by its preset. */
+export function sizeIn(config: ModelConfig, key: 'patch' | 'depth' | 'width' | 'heads'): number | undefined {
+  return config[key] ?? presetOf(config)[key];
 }
 
 function presetOf({ preset }: ModelConfig): Partial<Preset> {

@@ -1,0 +1,89 @@
+/**
+ * What a pipeline knows about one kind of stage: its settings, what it reads, what it writes, and how to run it. The
+ * list of kinds is kinds.ts.
+ */
+import type { z } from 'zod';
+import type { ArtifactKind } from '../../checkpoint/index.js';
+import type { StageContext } from '../context.js';
+
+/** A model size that stages are repeated for. */
+export interface Target {
+  readonly name: string;
+  readonly depth: number;
+  readonly width: number;
+  readonly heads?: number | undefined;
+}
+
+/** One run of a stage. */
+export interface Job<Config = unknown> {
+  /** The checked settings, those of the target included. */
+  readonly config: Config;
+  readonly target: Target | undefined;
+  /** Paths by role. */
+  readonly inputs: Readonly<Record<string, string>>;
+  /** Folder of this run. */
+  readonly dir: string;
+  /** Go on from the saved state in the folder; otherwise what is there is replaced. */
+  readonly resume: boolean;
+}
+
+/** What the summary shows of a run; whatever was not measured is left out. */
+export interface Measures {
+  /** Top-1 accuracy on the test split, 0..1. */
+  readonly accuracy?: number;
+  /** Training steps. */
+  readonly steps?: number;
+  /** Numbers that are stored: parameters of a model, or of a template bank. */
+  readonly parameters?: number;
+  /** Numbers stored over the parameters of the ancestor, 0..1. */
+  readonly ofAncestor?: number;
+}
+
+/** A kind of stage; `Config` is what its schema gives. */
+export interface KindDefinition<Schema extends z.ZodObject, Config = z.output<Schema>> {
+  /** Strict at every level. Blocks that the pipeline has at its top are merged below the stage's own. */
+  readonly schema: Schema;
+  /** Kind of artifact by role; each role is a key of the stage. */
+  readonly roles: Readonly<Record<string, ArtifactKind>>;
+  /** Sets of roles, one of which must be given whole; roles in none of them are optional. */
+  readonly ways: readonly (readonly string[])[];
+  /**
+   * `always`: once per target. `optional`: once, or once per target with `each: targets`. In any case, a stage whose
+   * input is made per target is run per target.
+   */
+  readonly perTarget: 'always' | 'optional' | 'inputs';
+  /**
+   * Puts the sizes of the target into the settings, and checks what the schema cannot.
+   *
+   * @throws ConfigError, ModelError, EngineError
+   */
+  readonly prepare: (config: Config, target: Target | undefined) => Config;
+  /** File name in the folder of the run, by kind of artifact. */
+  readonly outputs: (config: Config) => Readonly<Partial<Record<ArtifactKind, string>>>;
+  /** Data files that the stage reads; their content decides whether it is up to date. */
+  readonly dataFiles: (config: Config) => readonly string[];
+  /** @returns what the stage's library function returns; must survive JSON. */
+  readonly run: (job: Job<Config>, context: StageContext) => Promise<object>;
+  readonly measure: (results: Readonly<Record<string, unknown>>) => Measures;
+}
+
+/** A kind of stage whose settings are handed around without being looked at. */
+export type StageKind = KindDefinition<z.ZodObject, unknown>;
+
+/** Forgets the type of the settings: they come back only as the schema has made them. */
+export function defineKind<Schema extends z.ZodObject>(definition: KindDefinition<Schema>): StageKind {
+  const own = (config: unknown) => config as z.output<Schema>;
+  return {
+    ...definition,
+    prepare: (config, target) => definition.prepare(own(config), target),
+    outputs: (config) => definition.outputs(own(config)),
+    dataFiles: (config) => definition.dataFiles(own(config)),
+    run: (job, context) => definition.run({ ...job, config: own(job.config) }, context),
+  };
+}
+
+/** The number under a key of a stage's results, if there is one. */
+export function numberIn(results: Readonly<Record<string, unknown>>, key: string): number | undefined {
+  const value = results[key];
+  return typeof value === 'number' ? value : undefined;
+}

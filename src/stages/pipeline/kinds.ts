@@ -1,0 +1,9 @@
+/** The kinds of stages that a pipeline can have, by the name that `stage:` gives. A new kind is a file and a line. */
+import type { StageKind } from './kind.js';
+import { evalKind } from './kind-eval.js';
+import { pretrainKind } from './kind-pretrain.js';
+
+export const STAGE_KINDS: ReadonlyMap<string, StageKind> = new Map([
+  ['pretrain', pretrainKind],
+  ['eval', evalKind],
+]);

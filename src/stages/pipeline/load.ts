@@ -1,0 +1,119 @@
+/** Loads a pipeline: the file is read, every stage checked against its kind, every target put into it. */
+import { basename, extname, join } from 'node:path';
+import { WaveError } from '../../base/errors.js';
+import { type LoadConfigOptions, checkSettings, readSettings } from '../../config/load.js';
+import { type Problem, throwProblems } from '../../config/problems.js';
+import { lookUp, type MapEntry, type MapTree, type Origin } from '../../config/tree.js';
+import type { StageKind, Target } from './kind.js';
+import { STAGE_KINDS } from './kinds.js';
+import { COMMON_KEYS, pipelineSchema, type TargetConfig } from './schema.js';
+import { readStage } from './stage-settings.js';
+import { type Pipeline, type Stage, type Task, taskDir } from './tasks.js';
+
+export interface LoadPipelineOptions extends Omit<LoadConfigOptions<typeof pipelineSchema>, 'schema' | 'file'> {
+  /** Path of the pipeline file. */
+  readonly file: string;
+  /** What `stage:` can name; default: all kinds of this version. */
+  readonly kinds?: ReadonlyMap<string, StageKind>;
+}
+
+/** Names of targets are folders. */
+const TARGET_NAME = /^[\w][\w.-]*$/;
+
+/**
+ * Reads and checks a pipeline as a whole; no data and no artifact is opened.
+ *
+ * @throws ConfigError with one line per problem, all of them at once.
+ */
+export function loadPipeline({ kinds = STAGE_KINDS, ...options }: LoadPipelineOptions): Pipeline {
+  const read = readSettings({ ...options, schema: pipelineSchema });
+  const { tree, problems, incomplete } = read;
+  const checked = checkSettings(pipelineSchema, read);
+  // A file that cannot be read leaves nothing more to be said.
+  if (tree.kind !== 'map' || incomplete) throwProblems(problems);
+  const top = tree as MapTree;
+  const targets = readTargets(checked?.targets ?? [], top, problems);
+
+  const entries = stageEntries(top);
+  const names = [...entries.keys()];
+  if (checked !== undefined && names.length === 0) {
+    problems.push({ origin: lookUp(top, ['stages']).origin, path: 'stages', message: 'lists no stage; give one' });
+  }
+  const earlier = new Map<string, Stage>();
+  const count = checked === undefined ? Number.POSITIVE_INFINITY : targets.length;
+  for (const [name, entry] of entries) {
+    const stage = readStage(name, entry, { problems, earlier, names, top, incomplete, targets: count, kinds });
+    if (stage !== undefined) earlier.set(name, stage);
+  }
+  checkUsed(top, earlier, problems);
+  throwProblems(problems);
+
+  const stages = [...earlier.values()];
+  const out = checked?.out ?? join('runs', basename(options.file, extname(options.file)));
+  const tasks = stages.flatMap((stage) => {
+    const origin = entries.get(stage.name)?.keyOrigin ?? top.origin;
+    return tasksOf(stage, targets, out, origin, problems);
+  });
+  throwProblems(problems);
+  return { file: options.file, out, targets, stages, tasks };
+}
+
+function stageEntries(top: MapTree): ReadonlyMap<string, MapEntry> {
+  const stages = top.entries.get('stages')?.value;
+  return stages?.kind === 'map' ? stages.entries : new Map();
+}
+
+function readTargets(configs: readonly TargetConfig[], top: MapTree, problems: Problem[]): Target[] {
+  const taken = new Map<string, number>();
+  return configs.map(({ name: given, ...sizes }, index) => {
+    const name = given ?? `${sizes.width}x${sizes.depth}`;
+    const { origin } = lookUp(top, ['targets', index, ...(given === undefined ? [] : ['name'])]);
+    const path = `targets.${index}.name`;
+    const before = taken.get(name.toLowerCase());
+    if (!TARGET_NAME.test(name)) {
+      const message = `expected letters, digits, -, _ and . (not first), found ${JSON.stringify(name)}`;
+      problems.push({ origin, path, message });
+    } else if (before !== undefined) {
+      problems.push({ origin, path, message: `${name} is the name of targets.${before} already; give it another` });
+    } else taken.set(name.toLowerCase(), index);
+    return { name, ...sizes };
+  });
+}
+
+/** A block at the top that no stage takes up would never be checked. */
+function checkUsed(top: MapTree, stages: ReadonlyMap<string, Stage>, problems: Problem[]): void {
+  if (problems.length > 0) return;
+  for (const key of COMMON_KEYS) {
+    const entry = top.entries.get(key);
+    if (entry === undefined || [...stages.values()].some(({ kind }) => Object.hasOwn(kind.schema.shape, key))) continue;
+    problems.push({ origin: entry.keyOrigin, path: key, message: 'no stage has such a block; remove it' });
+  }
+}
+
+function tasksOf(
+  stage: Stage,
+  targets: readonly Target[],
+  out: string,
+  origin: Origin,
+  problems: Problem[],
+): Task[] {
+  const wanted: readonly (Target | undefined)[] = stage.perTarget ? targets : [undefined];
+  const refused: (readonly [Target | undefined, string])[] = [];
+  const tasks = wanted.flatMap((target): Task[] => {
+    try {
+      const config = stage.kind.prepare(stage.config, target);
+      return [{ stage, target, config, dir: taskDir(out, stage.name, target) }];
+    } catch (error) {
+      if (!(error instanceof WaveError)) throw error;
+      refused.push([target, error.message]);
+      return [];
+    }
+  });
+  // What is wrong with every target is wrong with the stage.
+  const common = refused.length === wanted.length && new Set(refused.map(([, message]) => message)).size === 1;
+  for (const [target, message] of common ? refused.slice(0, 1) : refused) {
+    const place = common || target === undefined ? '' : ` (target ${target.name})`;
+    problems.push({ origin, path: `stages.${stage.name}${place}`, message });
+  }
+  return tasks;
+}
