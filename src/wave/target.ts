@@ -1,0 +1,60 @@
+/** Which models a bank can make: their sizes, and what to take instead of a size that does not fit. */
+import { ModelError } from '../base/errors.js';
+import type { ModelSpec } from '../model/spec.js';
+import type { BankSpec } from './bank.js';
+
+/** Sizes of a model to be made. */
+export interface TargetSize {
+  readonly depth: number;
+  readonly width: number;
+  /** Attention heads; default: as many as keep the auxiliary model's head size. */
+  readonly heads?: number | undefined;
+}
+
+/**
+ * The model of a given size that a bank makes. Everything but depth, width, heads and hidden is that of the auxiliary
+ * model; the head size stays, the MLP keeps its ratio.
+ *
+ * @throws ModelError when the width is no multiple of the template width or of the head size, naming the nearest widths
+ * that are; when heads do not divide the width; when a size is no whole number of at least 1.
+ */
+export function targetSpec({ model, templates }: BankSpec, { depth, width, heads }: TargetSize): ModelSpec {
+  for (const [name, size] of Object.entries({ depth, width, heads: heads ?? 1 })) {
+    if (!(Number.isInteger(size) && size >= 1)) {
+      throw new ModelError(`${name} must be a whole number of at least 1, found ${size}`);
+    }
+  }
+  const headSize = model.width / model.heads;
+  const unit = heads === undefined ? leastCommonMultiple(templates.width, headSize) : templates.width;
+  if (width % unit !== 0) {
+    const below = Math.floor(width / unit) * unit;
+    const nearest = [below, below + unit].filter((candidate) => candidate > 0);
+    const rule =
+      unit === templates.width
+        ? `the template width ${templates.width}`
+        : `the template width ${templates.width} and of the head size ${headSize} (or give the heads)`;
+    throw new ModelError(
+      `width ${width} is no multiple of ${rule}; the nearest valid widths are ${nearest.join(' and ')}`,
+    );
+  }
+  const targetHeads = heads ?? width / headSize;
+  if (width % targetHeads !== 0) {
+    throw new ModelError(`heads ${targetHeads} does not divide width ${width}; the bank's head size is ${headSize}`);
+  }
+  const blocks = model.width / templates.width;
+  return {
+    ...model,
+    depth,
+    width,
+    heads: targetHeads,
+    hidden: (model.hidden / blocks) * (width / templates.width),
+  };
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  return (a * b) / greatestCommonDivisor(a, b);
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
+}
