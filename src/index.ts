@@ -45,6 +45,7 @@ export * from './ops/index.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
 export { type EvaluateConfig, type EvaluateResult, evaluate, evaluateSchema } from './stages/evaluate.js';
+export * from './stages/pipeline/index.js';
 export { type Guess, type PredictOptions, type PredictResult, predict } from './stages/predict.js';
 export {
   checkPretrain,

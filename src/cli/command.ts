@@ -31,6 +31,8 @@ export interface Positional {
   readonly name: string;
   readonly description: string;
   readonly variadic?: boolean;
+  /** It may be left out; the command says what is needed in its place. */
+  readonly optional?: boolean;
 }
 
 /** A command line that works as typed, and what it is for. */

@@ -64,6 +64,22 @@ export const heads: Flag = {
   min: 1,
 };
 
+export const templates: Flag = {
+  name: 'templates',
+  type: 'string',
+  value: 'FILE',
+  description: 'Template bank: templates.safetensors',
+  group: 'Options',
+};
+
+export const scalers: Flag = {
+  name: 'scalers',
+  type: 'string',
+  value: 'FILE',
+  description: 'Scalers of a target, made for these templates: scalers.safetensors',
+  group: 'Options',
+};
+
 export const engine: Flag = {
   name: 'engine',
   type: 'string',

@@ -1,7 +1,7 @@
 /** SHA-256 of files, each computed once as long as the file stays as it is. */
 import { stat } from 'node:fs/promises';
 import { sha256, sha256File } from '../../base/sha256.js';
-import { openSafetensors } from '../../checkpoint/index.js';
+import { type ArtifactKind, expectKind, openSafetensors, readArtifactInfo } from '../../checkpoint/index.js';
 
 export class Hashes {
   readonly #known = new Map<string, { readonly mark: string; readonly sha256: string }>();
@@ -32,15 +32,19 @@ export class Hashes {
   }
 
   /**
-   * Of a checkpoint: all its shards, and the file that a folder stands for.
+   * Of a checkpoint: of all its shards, or of the file that a folder stands for.
    *
-   * @throws CheckpointError when it is none.
+   * @throws CheckpointError when it is none, or one of another kind. A model may be one of another tool.
    */
-  async ofCheckpoint(path: string): Promise<string | null> {
+  async ofCheckpoint(path: string, kind: ArtifactKind): Promise<string> {
     const file = await openSafetensors(path);
     const { files } = file;
-    await file.close();
-    return this.ofAll(files);
+    try {
+      if (kind !== 'model' || readArtifactInfo(file) !== undefined) expectKind(file, kind);
+    } finally {
+      await file.close();
+    }
+    return (await this.ofAll(files)) as string;
   }
 }
 

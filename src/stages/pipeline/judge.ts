@@ -2,14 +2,12 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expectKind, openSafetensors } from '../../checkpoint/index.js';
-import { configSha256 } from '../../config/index.js';
 import { differences } from '../changed-settings.js';
 import { runFolder } from '../run-folder.js';
 import type { Hashes } from './hashes.js';
 import { type Fingerprint, type Marker, readMarker, readRecord, type StageRecord, sameFingerprint } from './record.js';
 
-/** Reads a name of a setting that differs, and both values. */
+/** Settings that differ and are named; more are counted. */
 const NAMED_SETTINGS = 1;
 
 /** What is to be done with a task. */
@@ -20,8 +18,6 @@ export type Verdict =
 /**
  * Up to date is what was made by this version from the same settings, inputs and data, and is still as it was written.
  * All of it is judged by content: dates and names do not count.
- *
- * @param now what the task would be run with; undefined for an input that is still to be made
  */
 export async function judge(dir: string, now: Fingerprint, hashes: Hashes): Promise<Verdict> {
   const record = await readRecord(dir);
@@ -42,7 +38,7 @@ function changed(then: Fingerprint, now: Fingerprint): string | undefined {
   }
   const roles = [...new Set([...Object.keys(then.inputs), ...Object.keys(now.inputs)])];
   const role = roles.find((one) => then.inputs[one] !== now.inputs[one]);
-  if (role !== undefined) return `input ${role} changed`;
+  if (role !== undefined) return `input ${role} is new`;
   return then.data === now.data ? undefined : 'the data changed';
 }
 
@@ -68,29 +64,15 @@ export async function intactRecord(dir: string, hashes: Hashes): Promise<StageRe
 export async function resumable(dir: string, now: Fingerprint, hashes: Hashes): Promise<Marker | undefined> {
   const marker = await readMarker(dir);
   if (marker === undefined || !sameFingerprint(marker.fingerprint, now)) return undefined;
-  const { state } = runFolder(dir);
-  const found = await hashes.ifThere(state);
-  if (found === undefined || found === marker.stateBefore) return undefined;
-  return (await stateFits(state, now.config)) ? marker : undefined;
-}
-
-async function stateFits(path: string, config: unknown): Promise<boolean> {
-  try {
-    const file = await openSafetensors(path);
-    try {
-      return expectKind(file, 'state').lineage?.configSha256 === configSha256(config);
-    } finally {
-      await file.close();
-    }
-  } catch {
-    return false; // It cannot be read, so it cannot be gone on from.
-  }
+  const found = await hashes.ifThere(runFolder(dir).state);
+  return found === undefined || found === marker.stateBefore ? undefined : marker;
 }
 
 /** Whether the folder holds results that no pipeline has written: those are not replaced unasked. */
 export async function holdsOthers(dir: string, names: readonly string[]): Promise<string | undefined> {
-  if (!existsSync(dir) || (await readRecord(dir)) !== undefined || (await readMarker(dir)) !== undefined) return undefined;
-  const { model, state, metrics } = runFolder('');
-  const known = new Set([model, state, metrics, ...names]);
+  if (!existsSync(dir) || (await readRecord(dir)) !== undefined || (await readMarker(dir)) !== undefined)
+    return undefined;
+  const { state, metrics } = runFolder('');
+  const known = new Set([state, metrics, ...names]);
   return (await readdir(dir)).find((name) => known.has(name));
 }

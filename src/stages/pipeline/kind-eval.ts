@@ -1,7 +1,7 @@
 /** Pipelines: the kind `eval`, the accuracy of a model or of scalers with their templates. */
 import { z } from 'zod';
 import { checkEngine } from '../../engine/create.js';
-import { evaluate, evaluateSchema } from '../evaluate.js';
+import { evaluate } from '../evaluate.js';
 import { commonShape } from '../schemas.js';
 import { dataFiles } from './data-files.js';
 import { defineKind } from './kind.js';
@@ -19,10 +19,9 @@ export const evalKind = defineKind({
   },
   outputs: () => ({}),
   dataFiles: ({ data }) => dataFiles(data, ['test']),
-  async run({ config, inputs }, context) {
+  run({ config, inputs }, context) {
     const { model, templates, scalers } = inputs;
-    const source = model ?? { templates: templates as string, scalers: scalers as string };
-    return evaluate(source, evaluateSchema.parse(config), context);
+    return evaluate(model ?? { templates: templates as string, scalers: scalers as string }, config, context);
   },
   measure: measureTraining,
 });

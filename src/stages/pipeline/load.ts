@@ -1,7 +1,7 @@
 /** Loads a pipeline: the file is read, every stage checked against its kind, every target put into it. */
 import { basename, extname, join } from 'node:path';
 import { WaveError } from '../../base/errors.js';
-import { type LoadConfigOptions, checkSettings, readSettings } from '../../config/load.js';
+import { checkSettings, type LoadConfigOptions, readSettings } from '../../config/load.js';
 import { type Problem, throwProblems } from '../../config/problems.js';
 import { lookUp, type MapEntry, type MapTree, type Origin } from '../../config/tree.js';
 import type { StageKind, Target } from './kind.js';
@@ -90,13 +90,7 @@ function checkUsed(top: MapTree, stages: ReadonlyMap<string, Stage>, problems: P
   }
 }
 
-function tasksOf(
-  stage: Stage,
-  targets: readonly Target[],
-  out: string,
-  origin: Origin,
-  problems: Problem[],
-): Task[] {
+function tasksOf(stage: Stage, targets: readonly Target[], out: string, origin: Origin, problems: Problem[]): Task[] {
   const wanted: readonly (Target | undefined)[] = stage.perTarget ? targets : [undefined];
   const refused: (readonly [Target | undefined, string])[] = [];
   const tasks = wanted.flatMap((target): Task[] => {

@@ -106,4 +106,3 @@ function onlySettings(tree: MapTree, kind: StageKind): MapTree {
   const own = new Set([KIND_KEY, EACH_KEY, ...Object.keys(kind.roles)]);
   return { ...tree, entries: new Map([...tree.entries].filter(([key]) => !own.has(key))) };
 }
-
