@@ -58,7 +58,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
     import('../../stages/pipeline/index.js'),
     import('../pipeline-tables.js'),
   ]);
-  const pipeline = loadPipeline({
+  const pipeline = await loadPipeline({
     file: args.needText('pipeline'),
     sets: args.list('set'),
     flags: { ...flagSettings(args), out: args.text('out') },

@@ -11,7 +11,7 @@ export const pretrainKind = defineKind({
   roles: {},
   ways: [],
   perTarget: 'optional',
-  prepare(config, target) {
+  prepare(config, { target }) {
     const prepared = target === undefined ? config : { ...config, model: modelOf(config.model, target) };
     checkPretrain(prepared);
     return prepared;

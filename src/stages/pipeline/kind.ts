@@ -14,6 +14,13 @@ export interface Target {
   readonly heads?: number | undefined;
 }
 
+/** What is known about a task before anything is run. */
+export interface TaskFacts {
+  readonly target: Target | undefined;
+  /** The stage behind each input, by role; undefined for a file. */
+  readonly inputs: ReadonlyMap<string, { readonly kindName: string; readonly config: unknown } | undefined>;
+}
+
 /** One run of a stage. */
 export interface Job<Config = unknown> {
   /** The checked settings, those of the target included. */
@@ -57,7 +64,7 @@ export interface KindDefinition<Schema extends z.ZodObject, Config = z.output<Sc
    *
    * @throws ConfigError, ModelError, EngineError
    */
-  readonly prepare: (config: Config, target: Target | undefined) => Config;
+  readonly prepare: (config: Config, facts: TaskFacts) => Config | Promise<Config>;
   /** File name in the folder of the run, by kind of artifact. */
   readonly outputs: (config: Config) => Readonly<Partial<Record<ArtifactKind, string>>>;
   /** Data files that the stage reads; their content decides whether it is up to date. */
@@ -75,7 +82,7 @@ export function defineKind<Schema extends z.ZodObject>(definition: KindDefinitio
   const own = (config: unknown) => config as z.output<Schema>;
   return {
     ...definition,
-    prepare: (config, target) => definition.prepare(own(config), target),
+    prepare: (config, facts) => definition.prepare(own(config), facts),
     outputs: (config) => definition.outputs(own(config)),
     dataFiles: (config) => definition.dataFiles(own(config)),
     run: (job, context) => definition.run({ ...job, config: own(job.config) }, context),

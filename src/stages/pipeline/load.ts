@@ -8,7 +8,7 @@ import type { StageKind, Target } from './kind.js';
 import { STAGE_KINDS } from './kinds.js';
 import { COMMON_KEYS, pipelineSchema, type TargetConfig } from './schema.js';
 import { readStage } from './stage-settings.js';
-import { type Pipeline, type Stage, type Task, taskDir } from './tasks.js';
+import { type Pipeline, type Stage, sourceStage, type Task, taskDir } from './tasks.js';
 
 export interface LoadPipelineOptions extends Omit<LoadConfigOptions<typeof pipelineSchema>, 'schema' | 'file'> {
   /** Path of the pipeline file. */
@@ -25,7 +25,7 @@ const TARGET_NAME = /^[\w][\w.-]*$/;
  *
  * @throws ConfigError with one line per problem, all of them at once.
  */
-export function loadPipeline({ kinds = STAGE_KINDS, ...options }: LoadPipelineOptions): Pipeline {
+export async function loadPipeline({ kinds = STAGE_KINDS, ...options }: LoadPipelineOptions): Promise<Pipeline> {
   const read = readSettings({ ...options, schema: pipelineSchema });
   const { tree, problems, incomplete } = read;
   const checked = checkSettings(pipelineSchema, read);
@@ -50,10 +50,11 @@ export function loadPipeline({ kinds = STAGE_KINDS, ...options }: LoadPipelineOp
 
   const stages = [...earlier.values()];
   const out = checked?.out ?? join('runs', basename(options.file, extname(options.file)));
-  const tasks = stages.flatMap((stage) => {
+  const tasks: Task[] = [];
+  for (const stage of stages) {
     const origin = entries.get(stage.name)?.keyOrigin ?? top.origin;
-    return tasksOf(stage, targets, out, origin, problems);
-  });
+    tasks.push(...(await tasksOf(stage, targets, out, origin, problems)));
+  }
   throwProblems(problems);
   return { file: options.file, out, targets, stages, tasks };
 }
@@ -90,24 +91,33 @@ function checkUsed(top: MapTree, stages: ReadonlyMap<string, Stage>, problems: P
   }
 }
 
-function tasksOf(stage: Stage, targets: readonly Target[], out: string, origin: Origin, problems: Problem[]): Task[] {
+async function tasksOf(
+  stage: Stage,
+  targets: readonly Target[],
+  out: string,
+  origin: Origin,
+  problems: Problem[],
+): Promise<Task[]> {
   const wanted: readonly (Target | undefined)[] = stage.perTarget ? targets : [undefined];
+  const inputs = new Map([...stage.inputs].map(([role, source]) => [role, sourceStage(source)]));
+  const tasks: Task[] = [];
   const refused: (readonly [Target | undefined, string])[] = [];
-  const tasks = wanted.flatMap((target): Task[] => {
+  for (const target of wanted) {
     try {
-      const config = stage.kind.prepare(stage.config, target);
-      return [{ stage, target, config, dir: taskDir(out, stage.name, target) }];
+      const config = await stage.kind.prepare(stage.config, { target, inputs });
+      tasks.push({ stage, target, config, dir: taskDir(out, stage.name, target) });
     } catch (error) {
       if (!(error instanceof WaveError)) throw error;
       refused.push([target, error.message]);
-      return [];
     }
-  });
+  }
   // What is wrong with every target is wrong with the stage.
   const common = refused.length === wanted.length && new Set(refused.map(([, message]) => message)).size === 1;
   for (const [target, message] of common ? refused.slice(0, 1) : refused) {
     const place = common || target === undefined ? '' : ` (target ${target.name})`;
-    problems.push({ origin, path: `stages.${stage.name}${place}`, message });
+    for (const line of message.split('\n')) {
+      problems.push({ origin, path: `stages.${stage.name}${place}`, message: line });
+    }
   }
   return tasks;
 }

@@ -12,7 +12,7 @@ import { resumable } from './judge.js';
 import { Planner, type Selection, type Step } from './plan.js';
 import { RECORD_FILES, type StageRecord, writeMarker, writeRecord } from './record.js';
 import { type PipelineReport, report, type TaskReport, taskReport } from './report.js';
-import { type Pipeline, type Source, type Stage, taskName } from './tasks.js';
+import { type Pipeline, sourceStage, taskName } from './tasks.js';
 
 /**
  * What {@link runPipeline} would do. Writes nothing.
@@ -74,10 +74,6 @@ function warnOfStale(steps: readonly Step[], { emit }: StageContext): void {
     if (status !== 'left out' || reason === undefined || !read.has(task.stage)) continue;
     emit({ type: 'warning', text: `${taskName(task)} is out of date (${reason}) and is used as it is` });
   }
-}
-
-function sourceStage(source: Source): Stage | undefined {
-  return source.type === 'stage' ? source.stage : undefined;
 }
 
 async function runStep(

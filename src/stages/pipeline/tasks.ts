@@ -9,6 +9,11 @@ export type Source =
   /** An output of an earlier stage, that of the same target where the stage has one per target. */
   | { readonly type: 'stage'; readonly stage: Stage };
 
+/** The stage behind an input; undefined for a file. */
+export function sourceStage(source: Source): Stage | undefined {
+  return source.type === 'stage' ? source.stage : undefined;
+}
+
 /** One entry of `stages:`. */
 export interface Stage {
   readonly name: string;
