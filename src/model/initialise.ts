@@ -17,27 +17,36 @@ const BOUND = 2;
  */
 export function initialise(spec: ModelSpec, seed: number): Map<string, Float32Array> {
   const values = new Map<string, Float32Array>();
-  const fanIn = geometry(spec).patchDim;
+  const fill = initialiser(spec, seed);
   for (const [name, shape] of parameterShapes(spec)) {
     const tensor = new Float32Array(shape.reduce((product, size) => product * size, 1));
-    const rng = createRng(seed, 'initialise', name);
-    if (name.startsWith('patch_embed.')) {
-      const bound = 1 / Math.sqrt(fanIn);
-      fill(tensor, () => (2 * rng.uniform() - 1) * bound);
-    } else if (isNorm(name)) {
-      tensor.fill(name.endsWith('.weight') ? 1 : 0);
-    } else if (!name.endsWith('.bias')) {
-      fill(tensor, () => rng.truncatedNormal(STD, -BOUND, BOUND));
-    }
+    fill(name, tensor);
     values.set(name, tensor);
   }
   return values;
+}
+
+/** The same tensor by tensor: a function that writes the values of the named parameter into an array of its size. */
+export function initialiser(spec: ModelSpec, seed: number): (name: string, out: Float32Array) => void {
+  const bound = 1 / Math.sqrt(geometry(spec).patchDim);
+  return (name, out) => {
+    const rng = createRng(seed, 'initialise', name);
+    if (name.startsWith('patch_embed.')) {
+      draw(out, () => (2 * rng.uniform() - 1) * bound);
+    } else if (isNorm(name)) {
+      out.fill(name.endsWith('.weight') ? 1 : 0);
+    } else if (name.endsWith('.bias')) {
+      out.fill(0);
+    } else {
+      draw(out, () => rng.truncatedNormal(STD, -BOUND, BOUND));
+    }
+  };
 }
 
 function isNorm(name: string): boolean {
   return /(^|\.)(fc_)?norm\d?\./.test(name);
 }
 
-function fill(tensor: Float32Array, draw: () => number): void {
-  for (let i = 0; i < tensor.length; i++) tensor[i] = draw();
+function draw(tensor: Float32Array, next: () => number): void {
+  for (let i = 0; i < tensor.length; i++) tensor[i] = next();
 }
