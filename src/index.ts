@@ -54,6 +54,6 @@ export {
   pretrainSchema,
 } from './stages/pretrain.js';
 export { type OutFolder, type RunFolder, runFolder } from './stages/run-folder.js';
-export { restoreState, saveState } from './stages/saved-state.js';
+export { type Companion, restoreState, saveState } from './stages/saved-state.js';
 // Training.
 export * from './train/index.js';

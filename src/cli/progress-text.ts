@@ -3,12 +3,16 @@ import type { StageEvent } from '../stages/context.js';
 
 type Of<Type extends StageEvent['type']> = Extract<StageEvent, { type: Type }>;
 
-/** `step 312/1875 (16 %), epoch 1, loss 1.2345, accuracy 45.2 %, 1234 images/s, 3:21 left`. */
+/**
+ * `step 312/1875 (16 %), epoch 1, loss 1.2345, accuracy 45.2 %, 1234 images/s, 3:21 left`; the parts of the loss, if it
+ * has any, stand behind it: `ce 0.1234, kd 0.0456`.
+ */
 export function stepText(event: Of<'step'>): string {
   return [
     `step ${event.step}/${event.steps} (${percent(event.step, event.steps)} %)`,
     `epoch ${event.epoch}`,
     `loss ${event.loss.toFixed(4)}`,
+    ...Object.entries(event.parts ?? {}).map(([name, value]) => `${name} ${value.toFixed(4)}`),
     `accuracy ${share(event.accuracy)}`,
     `${Math.round(event.imagesPerSecond)} images/s`,
     `${duration(event.etaSeconds)} left`,

@@ -14,6 +14,8 @@ export type StageEvent =
       readonly steps: number;
       readonly epoch: number;
       readonly loss: number;
+      /** Running means of the parts of the loss, by name, where it has parts. */
+      readonly parts?: Readonly<Record<string, number>>;
       readonly accuracy: number;
       readonly learningRate: number;
       readonly imagesPerSecond: number;

@@ -1,6 +1,6 @@
 /** Turns training steps into progress events and lines of metrics. */
 import type { LoopStep, MetricsLog } from '../train/index.js';
-import { addScores, NO_SCORES, type Quality, score } from '../train/index.js';
+import { addScores, LOGITS, NO_SCORES, type Quality, score } from '../train/index.js';
 import type { StageContext } from './context.js';
 
 export interface MonitorOptions {
@@ -20,6 +20,9 @@ export class Monitor {
   /** Since the last report. */
   #scores = NO_SCORES;
   #loss = 0;
+  /** Sums over images of the other numbers that steps give, and of the losses by label. */
+  #parts = new Means();
+  #labels = new Means();
   #milliseconds = 0;
   /** Of all reports. */
   #images = 0;
@@ -48,10 +51,16 @@ export class Monitor {
     this.#mark = this.#now();
   }
 
-  step({ step, epoch, learningRate, batch, result }: LoopStep, logits: Float32Array): void {
+  /** `result.outputs` holds `LOGITS [batch, classes]`; every other output of one number is a part of the loss. */
+  step({ step, epoch, learningRate, batch, result, label }: LoopStep): void {
     const { context, metrics, steps, classes, logEvery } = this.#options;
+    const logits = result.outputs.get(LOGITS) as Float32Array;
     this.#scores = addScores(this.#scores, score(logits, batch.labels, classes, batch.size));
     this.#loss += result.loss * batch.size;
+    for (const [name, values] of result.outputs) {
+      if (name !== LOGITS && values.length === 1) this.#parts.add(name, values[0], batch.size);
+    }
+    if (label !== undefined) this.#labels.add(`loss_${label}`, result.loss, batch.size);
     if (step % logEvery !== 0 && step !== steps) return;
 
     this.pause();
@@ -63,11 +72,16 @@ export class Monitor {
     const loss = this.#loss / images;
     const accuracy = top1 / images;
     const etaSeconds = ((steps - step) * this.#options.batch) / imagesPerSecond;
-    context.emit({ type: 'step', step, steps, epoch, loss, accuracy, learningRate, imagesPerSecond, etaSeconds });
+    const parts = this.#parts.take();
+    const told = Object.keys(parts).length > 0 ? { parts } : {};
+    const rate = { learningRate, imagesPerSecond, etaSeconds };
+    context.emit({ type: 'step', step, steps, epoch, loss, ...told, accuracy, ...rate });
     metrics.write({
       step,
       epoch,
       loss,
+      ...parts,
+      ...this.#labels.take(),
       accuracy,
       learning_rate: learningRate,
       ...(result.gradientNorm === undefined ? {} : { gradient_norm: result.gradientNorm }),
@@ -82,5 +96,22 @@ export class Monitor {
     const { context, metrics } = this.#options;
     context.emit({ type: 'evaluated', epoch, top1, top5, loss, images });
     metrics.write({ step, epoch, test_top1: top1, test_top5: top5, test_loss: loss, test_images: images });
+  }
+}
+
+/** Running means by name, each over the images that it was given for. */
+class Means {
+  readonly #sums = new Map<string, { total: number; images: number }>();
+
+  add(name: string, mean: number, images: number): void {
+    const sum = this.#sums.get(name) ?? { total: 0, images: 0 };
+    this.#sums.set(name, { total: sum.total + mean * images, images: sum.images + images });
+  }
+
+  /** The means so far, sorted by name; the next ones begin anew. */
+  take(): Record<string, number> {
+    const entries = [...this.#sums].map(([name, { total, images }]) => [name, total / images] as const);
+    this.#sums.clear();
+    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
   }
 }

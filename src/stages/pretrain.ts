@@ -1,9 +1,6 @@
 /** Stage `pretrain`: trains a ViT from random weights. Makes ancestors, and the from-scratch rows of comparisons. */
 import { z } from 'zod';
-import { toolVersion } from '../base/version.js';
-import { makeLineage } from '../checkpoint/index.js';
-import { configSha256 } from '../config/index.js';
-import { type Dataset, Loader, openData } from '../data/index.js';
+import type { Dataset } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import { checkFits, checkModel, resolveModel } from '../model/config.js';
 import { initialise } from '../model/initialise.js';
@@ -14,9 +11,11 @@ import type { ModelSpec } from '../model/spec.js';
 import * as train from '../train/index.js';
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
-import { prepareRun, trainModel } from './pretrain-run.js';
-import { checkRunFolder, type OutFolder } from './run-folder.js';
+import { compileModelRun } from './model-programs.js';
+import { openLoaders, openRunData, runLineage } from './run-data.js';
+import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape, modelShape } from './schemas.js';
+import { prepareRun, trainModel } from './training-run.js';
 
 export const pretrainSchema = z.strictObject({ ...modelShape, ...commonShape, train: train.trainSchema.prefault({}) });
 
@@ -39,6 +38,8 @@ export interface PretrainResult {
   readonly engine: string;
   readonly device: string;
 }
+
+const FILES: RunFiles = { makes: ['model'] };
 
 /**
  * Checks what needs no data: that the sizes of the model fit together, and the data as far as the configuration
@@ -69,39 +70,25 @@ export function checkPretrain({ model, data, engine }: PretrainConfig): void {
 export async function pretrain(config: PretrainConfig, out: OutFolder, context: StageContext): Promise<PretrainResult> {
   const start = performance.now();
   checkPretrain(config);
-  const { config: settings } = await checkRunFolder(out);
+  const { config: settings } = await checkRunFolder(out, FILES);
   if (out.resume) await checkSameSettings(settings, config);
-  context.emit({ type: 'phase', text: 'opening data' });
-  const [trainData, testData] = await Promise.all([
-    openData(config.data, 'train', { seed: config.seed }),
-    openData(config.data, 'test', { seed: config.seed }),
-  ]);
-  const spec = modelFor(config, trainData);
-  const { channels, source } = testData;
+  const data = await openRunData(config, context);
+  const spec = modelFor(config, data.train);
+  const { channels, source } = data.test;
   checkFits(spec, { channels, classes: source.classes, image: [source.height, source.width] });
-  const common = { patch: spec.patch, seed: config.seed, workers: config.data.workers };
-  const trainLoader = new Loader({ dataset: trainData, mode: 'train', batch: config.train.batch, ...common });
-  const testLoader = new Loader({ dataset: testData, mode: 'eval', batch: config.eval.batch, ...common });
+  const loaders = openLoaders(config, data, spec.patch);
   const engine = createEngine(config.engine);
   try {
-    const lineage = () =>
-      makeLineage({
-        command: context.command,
-        configSha256: configSha256(config),
-        parents: [],
-        dataSha256: trainData.sha256(),
-        seed: config.seed,
-        engine: `${engine.name}/${engine.device} ${engine.version}`,
-        toolVersion: toolVersion(),
-      });
+    const lineage = () => runLineage({ config, parents: [], data, engine, context });
     const [beta1, beta2] = config.train.betas;
     const entries = train.modelEntries(spec, initialise(spec, config.seed), {
       trained: true,
       weightDecay: config.train.weight_decay,
     });
     const state = await engine.createState(entries, { beta1, beta2, epsilon: config.train.eps });
-    const testImages = testData.indices.length;
-    const parts = { config, spec, engine, state, trainLoader, testLoader, testImages, lineage, context };
+    const compile = () => compileModelRun({ config, spec, engine, state });
+    const { classes } = spec;
+    const parts = { config, engine, state, loaders, classes, files: FILES, lineage, compile, context };
     const run = await prepareRun(parts, out);
     const trained = await trainModel(run);
     await saveModel(run.folder.model, { spec, values: await state.read(), lineage: lineage() });
@@ -114,7 +101,7 @@ export async function pretrain(config: PretrainConfig, out: OutFolder, context: 
       ...trained,
     };
   } finally {
-    await Promise.all([trainLoader.close(), testLoader.close(), engine.dispose()]);
+    await Promise.all([loaders.close(), engine.dispose()]);
   }
 }
 

@@ -1,5 +1,5 @@
 /** The folder of one run: its files, and whether it may be written. */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { access, constants, readdir, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { writeFileAtomically } from '../base/atomic-write.js';
@@ -17,12 +17,23 @@ export interface OutFolder {
   readonly resume?: boolean;
 }
 
+/** Paths in a run folder. Which of the artifacts are there depends on the stage. */
 export interface RunFolder {
   readonly dir: string;
   readonly config: string;
   readonly metrics: string;
-  readonly model: string;
   readonly state: string;
+  readonly model: string;
+  readonly templates: string;
+  readonly scalers: string;
+}
+
+/** What a stage does with files. */
+export interface RunFiles {
+  /** Artifacts that it writes into its folder. */
+  readonly makes: readonly ('model' | 'templates' | 'scalers')[];
+  /** Paths that it reads: they must not be among the files that it writes. */
+  readonly reads?: readonly string[];
 }
 
 /** Paths inside a run folder. */
@@ -31,25 +42,33 @@ export function runFolder(dir: string): RunFolder {
     dir,
     config: join(dir, 'config.resolved.yaml'),
     metrics: join(dir, 'metrics.jsonl'),
-    model: join(dir, 'model.safetensors'),
     state: join(dir, 'state.safetensors'),
+    model: join(dir, 'model.safetensors'),
+    templates: join(dir, 'templates.safetensors'),
+    scalers: join(dir, 'scalers.safetensors'),
   };
 }
 
 /** What one run leaves behind and another must not find; the configuration alone is no run. */
-function artifacts({ model, state, metrics }: RunFolder): string[] {
-  return [model, state, metrics].filter((path) => existsSync(path));
+function results(folder: RunFolder, { makes }: RunFiles): string[] {
+  return [...makes.map((kind) => folder[kind]), folder.state, folder.metrics];
 }
 
 /**
  * Refuses a folder that cannot be used, before any work is done, and changes nothing.
  *
  * @throws ConfigError when a run is already there and neither `force` nor `resume` is set, when there is no state to
- * resume from, or when both are set; WaveError when the folder cannot be written.
+ * resume from, when both are set, or when the run would replace what it reads; WaveError when the folder cannot be
+ * written.
  */
-export async function checkRunFolder({ dir, force, resume = false }: OutFolder): Promise<RunFolder> {
+export async function checkRunFolder({ dir, force, resume = false }: OutFolder, files: RunFiles): Promise<RunFolder> {
   const folder = runFolder(dir);
-  const [found] = artifacts(folder);
+  const own = results(folder, files);
+  const read = files.reads?.find((path) => own.some((written) => isSameFile(path, written)));
+  if (read !== undefined) {
+    throw new ConfigError(`${dir}: the run would replace ${basename(read)}, which it reads; choose another folder`);
+  }
+  const found = own.find((path) => existsSync(path));
   const resumable = existsSync(folder.state);
   if (force && resume) {
     throw new ConfigError(`${dir}: --resume goes on with the run, --force replaces it; give one of them`);
@@ -70,6 +89,11 @@ export async function checkRunFolder({ dir, force, resume = false }: OutFolder):
   return folder;
 }
 
+function isSameFile(one: string, other: string): boolean {
+  const real = (path: string) => (existsSync(path) ? realpathSync(path) : resolve(path));
+  return real(one) === real(other);
+}
+
 /** The folder, or the nearest one above it that is there, must take new files. */
 async function checkWritable(path: string): Promise<void> {
   if (!existsSync(path) && dirname(path) !== path) return checkWritable(dirname(path));
@@ -88,12 +112,13 @@ function unusable(dir: string, error: unknown): WaveError {
  *
  * @throws ConfigError, WaveError as {@link checkRunFolder}.
  */
-export async function openRunFolder(out: OutFolder, config: unknown): Promise<RunFolder> {
-  const folder = await checkRunFolder(out);
+export async function openRunFolder(out: OutFolder, config: unknown, files: RunFiles): Promise<RunFolder> {
+  const folder = await checkRunFolder(out, files);
+  const own = results(folder, files);
   try {
     await makeFolder(out.dir);
-    if (out.force) for (const path of artifacts(folder)) await rm(path);
-    if (out.force || out.resume) for (const path of await leftovers(folder)) await rm(path);
+    if (out.force) for (const path of own.filter((file) => existsSync(file))) await rm(path);
+    if (out.force || out.resume) for (const path of await leftovers(out.dir, [folder.config, ...own])) await rm(path);
   } catch (error) {
     throw unusable(out.dir, error);
   }
@@ -101,9 +126,9 @@ export async function openRunFolder(out: OutFolder, config: unknown): Promise<Ru
   return folder;
 }
 
-/** Temporary files of atomic writes to the files of a run. */
-async function leftovers({ dir, config, metrics, model, state }: RunFolder): Promise<string[]> {
-  const names = [config, metrics, model, state].map((path) => basename(path));
+/** Temporary files of atomic writes to files of a folder. */
+async function leftovers(dir: string, paths: readonly string[]): Promise<string[]> {
+  const names = paths.map((path) => basename(path));
   const isLeftover = (file: string) => file.endsWith('.tmp') && names.some((name) => file.startsWith(`.${name}.`));
   return (await readdir(dir)).filter(isLeftover).map((file) => join(dir, file));
 }

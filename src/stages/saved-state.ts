@@ -10,6 +10,7 @@ import {
   type TensorInput,
   writeArtifact,
 } from '../checkpoint/index.js';
+import type { TensorSpecs } from '../engine/tensor-spec.js';
 import type { State } from '../engine/types.js';
 
 const savedSpecSchema = z.object({ step: z.int().min(0), optimiser_step: z.int().min(0) });
@@ -18,41 +19,60 @@ const PARAMETER = 'parameter.';
 const FIRST = 'first.';
 const SECOND = 'second.';
 
+/** Values that belong to a run beside its state, an average of the parameters for example. */
+export interface Companion {
+  /** Begins the names of its tensors in the file: "average.". */
+  readonly prefix: string;
+  readonly specs: TensorSpecs;
+  read(): Promise<ReadonlyMap<string, Float32Array>>;
+  write(values: ReadonlyMap<string, Float32Array>): Promise<void>;
+}
+
 /** @param step training steps done */
-export async function saveState(path: string, state: State, step: number, lineage: Lineage): Promise<void> {
+export async function saveState(
+  path: string,
+  state: State,
+  step: number,
+  lineage: Lineage,
+  companion?: Companion,
+): Promise<void> {
   const [values, optimiser] = [await state.read(), await state.readOptimiser()];
   const tensors = new Map<string, TensorInput>();
-  const add = (prefix: string, named: ReadonlyMap<string, Float32Array>) => {
+  const add = (prefix: string, named: ReadonlyMap<string, Float32Array>, specs = state.specs) => {
     for (const [name, data] of named) {
-      const shape = state.specs.get(name)?.shape ?? [];
+      const shape = specs.get(name)?.shape ?? [];
       tensors.set(prefix + name, { dtype: 'F32', shape, data });
     }
   };
   add(PARAMETER, values);
   add(FIRST, optimiser.first);
   add(SECOND, optimiser.second);
+  if (companion) add(companion.prefix, await companion.read(), companion.specs);
   await writeArtifact(path, { kind: 'state', spec: { step, optimiser_step: optimiser.step }, lineage, tensors });
 }
 
 /** What has to be as it was when the state was saved. */
-export type ResumedRun = Pick<Lineage, 'configSha256' | 'dataSha256'>;
+export type ResumedRun = Pick<Lineage, 'configSha256' | 'dataSha256' | 'parents'>;
 
 /**
  * Puts a saved state back.
  *
  * @returns training steps done
- * @throws ConfigError when it was saved under another configuration or with other images; CheckpointError when it cannot be read.
+ * @throws ConfigError when it was saved under another configuration, with other images or from other files;
+ * CheckpointError when it cannot be read.
  */
-export async function restoreState(path: string, state: State, expected: ResumedRun): Promise<number> {
+export async function restoreState(
+  path: string,
+  state: State,
+  expected: ResumedRun,
+  companion?: Companion,
+): Promise<number> {
   const file = await openSafetensors(path);
   try {
     const info = expectKind(file, 'state');
-    for (const [key, what] of [
-      ['configSha256', 'under another configuration'],
-      ['dataSha256', 'with other training images'],
-    ] as const) {
-      if (info.lineage?.[key] === expected[key]) continue;
-      throw new ConfigError(`${path}: was saved ${what}; resume with what the run had, or start anew with --force`);
+    const other = difference(info.lineage, expected);
+    if (other !== undefined) {
+      throw new ConfigError(`${path}: was saved ${other}; resume with what the run had, or start anew with --force`);
     }
     const { step, optimiser_step } = savedSpec(info.spec, path);
     const read = async (prefix: string) => {
@@ -62,13 +82,29 @@ export async function restoreState(path: string, state: State, expected: Resumed
       }
       return named;
     };
-    checkParameters(file.tensors, state, path);
+    checkTensors(file.tensors, PARAMETER, state.specs, path);
+    if (companion) checkTensors(file.tensors, companion.prefix, companion.specs, path);
     await state.write(await read(PARAMETER));
     await state.writeOptimiser({ step: optimiser_step, first: await read(FIRST), second: await read(SECOND) });
+    await companion?.write(await read(companion.prefix));
     return step;
   } finally {
     await file.close();
   }
+}
+
+/** What is not as it was when the state was saved. */
+function difference(saved: Lineage | undefined, expected: ResumedRun): string | undefined {
+  if (saved?.configSha256 !== expected.configSha256) return 'under another configuration';
+  if (saved.dataSha256 !== expected.dataSha256) return 'with other training images';
+  const before = new Map(saved.parents.map(({ name, sha256 }) => [name, sha256]));
+  const now = new Map(expected.parents.map(({ name, sha256 }) => [name, sha256]));
+  const names = [...new Set([...before.keys(), ...now.keys()])].filter((name) => before.get(name) !== now.get(name));
+  const describe = (name: string) => {
+    if (!now.has(name)) return `with ${name}`;
+    return before.has(name) ? `with another file as ${name}` : `without ${name}`;
+  };
+  return names.length > 0 ? names.map(describe).join(' and ') : undefined;
 }
 
 function savedSpec(stored: unknown, path: string): z.output<typeof savedSpecSchema> {
@@ -79,13 +115,18 @@ function savedSpec(stored: unknown, path: string): z.output<typeof savedSpecSche
   throw new CheckpointError('InvalidArtifact', path, problem);
 }
 
-/** Every parameter must be there in its shape: one left out would silently keep its first, random value. */
-function checkParameters(tensors: ReadonlyMap<string, TensorInfo>, { specs }: State, path: string): void {
+/** Every tensor must be there in its shape: one left out would silently keep its first, random value. */
+function checkTensors(
+  tensors: ReadonlyMap<string, TensorInfo>,
+  prefix: string,
+  specs: TensorSpecs,
+  path: string,
+): void {
   for (const [name, { shape }] of specs) {
-    const found = tensors.get(PARAMETER + name)?.shape;
+    const found = tensors.get(prefix + name)?.shape;
     if (found?.join() === shape.join()) continue;
     const what = found === undefined ? 'is missing' : `is [${found.join(', ')}]`;
-    const problem = `${PARAMETER}${name} ${what}, expected [${shape.join(', ')}]; start anew with --force`;
+    const problem = `${prefix}${name} ${what}, expected [${shape.join(', ')}]; start anew with --force`;
     throw new CheckpointError('InvalidArtifact', path, problem);
   }
 }

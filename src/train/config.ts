@@ -47,7 +47,10 @@ export interface Plan {
 }
 
 /** How many steps a run has, when an epoch has `stepsPerEpoch` full batches. */
-export function planRun({ epochs, steps, warmup_epochs }: TrainConfig, stepsPerEpoch: number): Plan {
+export function planRun(
+  { epochs, steps, warmup_epochs }: Pick<TrainConfig, 'epochs' | 'steps' | 'warmup_epochs'>,
+  stepsPerEpoch: number,
+): Plan {
   const total = steps ?? (epochs ?? 0) * stepsPerEpoch;
   return {
     steps: total,

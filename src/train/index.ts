@@ -2,7 +2,7 @@
 export { type Plan, planRun, type TrainConfig, trainFields, trainSchema } from './config.js';
 export { dropPathFactors } from './drop-path.js';
 export { evaluateModel } from './evaluate.js';
-export { type LoopStep, runLoop } from './loop.js';
+export { type LoopStep, type PlannedStep, runLoop } from './loop.js';
 export { MetricsLog } from './metrics.js';
 export { DROP_PATH, inferenceProgram, LOGITS, PATCHES, TARGETS, trainingProgram } from './program.js';
 export { learningRate, type Schedule } from './schedule.js';

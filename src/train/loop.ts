@@ -5,18 +5,29 @@ import type { TensorValues } from '../engine/tensor-spec.js';
 import type { StepResult, TrainingStep } from '../engine/types.js';
 import { learningRate, type Schedule } from './schedule.js';
 
-export interface LoopOptions {
+/** One of the compiled steps of a run, and what it is fed. */
+export interface PlannedStep {
   readonly step: TrainingStep;
+  /** What is fed for a batch in step `step`; it may have to be computed first. */
+  readonly inputs: (
+    batch: Batch,
+    step: number,
+  ) => ReadonlyMap<string, TensorValues> | Promise<ReadonlyMap<string, TensorValues>>;
+  /** Which of several steps it is, for example the size that is trained in it: "64x4". */
+  readonly label?: string;
+}
+
+export interface LoopOptions {
+  /** What is done in step `step`, from 0. */
+  readonly stepFor: (step: number) => PlannedStep;
   readonly loader: Loader;
   readonly schedule: Schedule;
   readonly clipNorm: number | undefined;
   /** First step to do, from 0: 0 for a new run, the number of steps done for a resumed one. */
   readonly startStep: number;
   readonly signal: AbortSignal;
-  /** What is fed for a batch in step `step`. */
-  readonly inputs: (batch: Batch, step: number) => Map<string, TensorValues>;
   /** After each step. `step` counts steps done, from 1. */
-  readonly onStep: (event: LoopStep) => void;
+  readonly onStep: (event: LoopStep) => void | Promise<void>;
   /** After the last step of each epoch, and after the last step of all. */
   readonly onEpoch: (epoch: number, step: number) => Promise<void>;
 }
@@ -27,6 +38,8 @@ export interface LoopStep {
   readonly learningRate: number;
   readonly batch: Batch;
   readonly result: StepResult;
+  /** That of the planned step. */
+  readonly label?: string;
 }
 
 /**
@@ -36,7 +49,7 @@ export interface LoopStep {
  * @throws TrainingError when the loss is no longer a number; the state is that of the last good step.
  */
 export async function runLoop(options: LoopOptions): Promise<number> {
-  const { step: compiled, loader, schedule, clipNorm, signal } = options;
+  const { loader, schedule, clipNorm, signal } = options;
   const perEpoch = loader.batchesPerEpoch;
   let step = options.startStep;
   while (step < schedule.steps) {
@@ -45,9 +58,18 @@ export async function runLoop(options: LoopOptions): Promise<number> {
       if (signal.aborted) return step;
       const rate = learningRate(schedule, step);
       const settings = { learningRate: rate, ...(clipNorm === undefined ? {} : { clipNorm }) };
-      const result = await atStep(step + 1, compiled.run(options.inputs(batch, step), settings));
+      const { step: compiled, inputs, label } = options.stepFor(step);
+      const fed = await inputs(batch, step);
+      const result = await atStep(step + 1, compiled.run(fed, settings));
       step += 1;
-      options.onStep({ step, epoch, learningRate: rate, batch, result });
+      await options.onStep({
+        step,
+        epoch,
+        learningRate: rate,
+        batch,
+        result,
+        ...(label === undefined ? {} : { label }),
+      });
       if (step === schedule.steps) break;
     }
     await options.onEpoch(epoch, step);

@@ -40,6 +40,12 @@ describe('plain lines', () => {
     ]);
   });
 
+  it('tell the parts of the loss behind it', async () => {
+    const { progress, lines } = await plain();
+    progress.emit({ ...step(312, 1875), parts: { ce: 0.12344, kd: 0.0456 } } as StageEvent);
+    expect(lines()[0]).toContain(', loss 1.2346, ce 0.1234, kd 0.0456, accuracy 45.7 %,');
+  });
+
   it('come for the first step, every 5 % and the last step while time stands still', async () => {
     const { progress, lines } = await plain();
     for (let i = 1; i <= 1000; i++) progress.emit(step(i, 1000));

@@ -3,11 +3,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Monitor } from '#wave/stages/monitor.js';
-import { type LoopStep, MetricsLog } from '#wave/train/index.js';
+import { LOGITS, type LoopStep, MetricsLog } from '#wave/train/index.js';
 import { context } from './support.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wave-monitor-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What some steps have besides. */
+interface Parts {
+  readonly outputs?: Readonly<Record<string, readonly number[]>>;
+  readonly label?: string;
+}
 
 /** A monitor with a clock that the test sets; batches of two images and two classes. */
 function open(options: { readonly steps: number; readonly logEvery: number }) {
@@ -17,16 +23,24 @@ function open(options: { readonly steps: number; readonly logEvery: number }) {
   const metrics = MetricsLog.create(path);
   const monitor = new Monitor({ ...options, context: told, metrics, batch: 2, classes: 2, now: () => clock.time });
   /** One step of `milliseconds`, `right` of whose two images are classified right. */
-  const step = (number: number, milliseconds: number, loss = 1, right = 2) => {
+  const step = (number: number, milliseconds: number, loss = 1, right = 2, more: Parts = {}) => {
     clock.time += milliseconds;
     const event = {
       step: number,
       epoch: 0,
       learningRate: 0.1,
       batch: { labels: Int32Array.of(0, 0), size: 2 } as LoopStep['batch'],
-      result: { loss, gradientNorm: 3, outputs: new Map() },
+      result: {
+        loss,
+        gradientNorm: 3,
+        outputs: new Map([
+          [LOGITS, Float32Array.of(right > 0 ? 1 : 0, 0.5, right > 1 ? 1 : 0, 0.5)],
+          ...Object.entries(more.outputs ?? {}).map(([name, values]) => [name, Float32Array.from(values)] as const),
+        ]),
+      },
+      ...(more.label === undefined ? {} : { label: more.label }),
     };
-    monitor.step(event, Float32Array.of(right > 0 ? 1 : 0, 0.5, right > 1 ? 1 : 0, 0.5));
+    monitor.step(event);
   };
   const lines = () =>
     readFileSync(path, 'utf8')
@@ -59,6 +73,19 @@ describe('Monitor', () => {
       gradient_norm: 3,
       images_per_second: 10,
     });
+  });
+
+  it('averages the parts of the loss, each over the steps that have it, and the loss by label', () => {
+    const { step, events, lines } = open({ steps: 4, logEvery: 3 });
+    step(1, 100, 1, 2, { outputs: { kd: [0.5], ce: [2], features: [1, 2] }, label: '64x4' });
+    step(2, 100, 2, 2, { outputs: { ce: [4] }, label: 'base' });
+    step(3, 100, 5, 2, { outputs: { kd: [1.5], ce: [6] }, label: '64x4' });
+    step(4, 100, 7, 2);
+    expect(events[0]).toMatchObject({ parts: { ce: 4, kd: 1 } });
+    expect(lines()[0]).toMatchObject({ ce: 4, kd: 1, loss_64x4: 3, loss_base: 2 });
+    expect(lines()[0]).not.toHaveProperty('features');
+    expect(events[1]).not.toHaveProperty('parts');
+    expect(Object.keys(lines()[1])).toEqual(Object.keys(lines()[0]).filter((name) => !/^(ce|kd|loss_.*)$/.test(name)));
   });
 
   it('leaves the time of evaluations out, also in the middle of a report', () => {

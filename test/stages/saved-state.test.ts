@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, truncateSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ConfigError } from '#wave/base/errors.js';
 import { CheckpointError, makeLineage, writeArtifact } from '#wave/checkpoint/index.js';
 import type { OptimiserState, State } from '#wave/engine/types.js';
 import { restoreState, saveState } from '#wave/stages/saved-state.js';
@@ -73,6 +74,46 @@ describe('a saved state', () => {
       /^[^\n]*saved under another configuration[^\n]*$/,
     );
     expect(state.values).toEqual(memoryState(2).values);
+  });
+
+  it('is refused with other parents, each named by its role', async () => {
+    const from = (...parents: [string, string][]) => ({
+      ...lineage,
+      parents: parents.map(([name, sha256]) => ({ name, sha256 })),
+    });
+    await saveState(path, memoryState(1), 7, from(['ancestor', 'a1'], ['templates', 't1']));
+    const state = memoryState(2);
+    const refused = (...parents: [string, string][]) => restoreState(path, state, from(...parents));
+    const remedy = 'resume with what the run had, or start anew with --force';
+    await expect(refused(['ancestor', 'a2'], ['templates', 't1'])).rejects.toThrow(
+      new ConfigError(`${path}: was saved with another file as ancestor; ${remedy}`),
+    );
+    await expect(refused(['templates', 't1'], ['scalers', 's1'])).rejects.toThrow(
+      new ConfigError(`${path}: was saved with ancestor and without scalers; ${remedy}`),
+    );
+    expect(state.values).toEqual(memoryState(2).values);
+    expect(await refused(['templates', 't1'], ['ancestor', 'a1'])).toBe(7);
+  });
+
+  it('keeps values beside the state, and is refused without them', async () => {
+    const companion = (fill: number) => {
+      const { specs } = memoryState(0);
+      let values: ReadonlyMap<string, Float32Array> = new Map(
+        [...specs].map(([name]) => [name, new Float32Array(name === 'first.bias' ? 3 : 6).fill(fill)]),
+      );
+      const write = async (given: ReadonlyMap<string, Float32Array>) => {
+        values = new Map(given);
+      };
+      return { prefix: 'average.', specs, read: async () => values, write };
+    };
+    await saveState(path, memoryState(1), 7, lineage, companion(0.3));
+    const restored = companion(0);
+    await restoreState(path, memoryState(2), lineage, restored);
+    expect(await restored.read()).toEqual(await companion(0.3).read());
+    await saveState(path, memoryState(1), 7, lineage);
+    await expect(restoreState(path, memoryState(2), lineage, restored)).rejects.toThrow(
+      /average\.blocks\.0\.weight is missing/,
+    );
   });
 
   it('is refused when it is cut, of another kind, or not of this model', async () => {

@@ -17,7 +17,8 @@ const schedule = { lr: 1, minLr: 0, steps: 12, warmupSteps: 2 };
 async function loop(options: {
   startStep?: number;
   controller?: AbortController;
-  onStep?: (event: LoopStep) => void;
+  onStep?: (event: LoopStep) => void | Promise<void>;
+  labels?: readonly string[];
   clipNorm?: number;
   run?: TrainingStep['run'];
 }) {
@@ -32,19 +33,23 @@ async function loop(options: {
   };
   const unused = () => Promise.reject(new Error('not used'));
   const done = await runLoop({
-    step: { run: options.run ?? run, gradients: unused, dispose: unused },
+    stepFor: (step) => ({
+      step: { run: options.run ?? run, gradients: unused, dispose: unused },
+      inputs: (_batch, given) => {
+        expect(given).toBe(step);
+        fed.push(step);
+        return Promise.resolve(new Map([['step', Float32Array.of(step)]]));
+      },
+      ...(options.labels === undefined ? {} : { label: options.labels[step % options.labels.length] }),
+    }),
     loader,
     schedule,
     clipNorm: options.clipNorm,
     startStep: options.startStep ?? 0,
     signal: (options.controller ?? new AbortController()).signal,
-    inputs: (_batch, step) => {
-      fed.push(step);
-      return new Map();
-    },
     onStep: (event) => {
       seen.push({ step: event.step, epoch: event.epoch, indices: [...event.batch.indices], rate: event.learningRate });
-      options.onStep?.(event);
+      return options.onStep?.(event);
     },
     onEpoch: async (epoch, step) => {
       epochs.push([epoch, step]);
@@ -91,6 +96,20 @@ describe('runLoop', () => {
   it('hands the rate and the clipping to the step, clipping only where it is on', async () => {
     expect((await loop({ clipNorm: 2 })).settings[0]).toEqual({ learningRate: 0.5, clipNorm: 2 });
     expect((await loop({})).settings[0]).toEqual({ learningRate: 0.5 });
+  });
+
+  it('asks anew for each step what it is, and waits for what it is fed and for what follows it', async () => {
+    const order: string[] = [];
+    const run: TrainingStep['run'] = async (inputs) => {
+      order.push(`run ${inputs.get('step')?.[0]}`);
+      return { loss: 1, outputs: new Map() };
+    };
+    const onStep = async ({ step, label }: LoopStep) => {
+      await new Promise((resolve) => setImmediate(resolve));
+      order.push(`after ${step} ${label}`);
+    };
+    await loop({ startStep: 9, run, onStep, labels: ['a', 'b'] });
+    expect(order).toEqual(['run 9', 'after 10 b', 'run 10', 'after 11 a', 'run 11', 'after 12 b']);
   });
 
   it('says which step diverged', async () => {

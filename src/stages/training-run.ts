@@ -1,36 +1,60 @@
-/** The training part of `pretrain`: programs compiled, folder opened, loop run, states saved, quality measured. */
+/**
+ * One training run, whatever is trained: programs compiled, folder opened, loop run, states saved, quality measured.
+ * A stage says what a step is and what is evaluated; this file makes it resumable, interruptible and logged.
+ */
 import { InterruptedError, TrainingError } from '../base/errors.js';
 import type { Lineage } from '../checkpoint/index.js';
-import type { Batch, Loader } from '../data/index.js';
-import type { TensorValues } from '../engine/tensor-spec.js';
-import type { Engine, InferenceStep, State, TrainingStep } from '../engine/types.js';
-import type { ModelSpec } from '../model/spec.js';
+import type { Engine, InferenceStep, State } from '../engine/types.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
 import { Monitor } from './monitor.js';
-import type { PretrainConfig } from './pretrain.js';
-import { type OutFolder, openRunFolder, type RunFolder, runFolder } from './run-folder.js';
-import { restoreState, saveState } from './saved-state.js';
+import type { RunLoaders } from './run-data.js';
+import { type OutFolder, openRunFolder, type RunFiles, type RunFolder, runFolder } from './run-folder.js';
+import { type Companion, restoreState, saveState } from './saved-state.js';
 
-/** What is needed to compile. */
+/** What of the `train:` block every training has; a stage may have more. */
+export type RunSettings = Pick<
+  train.TrainConfig,
+  'epochs' | 'steps' | 'warmup_epochs' | 'batch' | 'lr' | 'min_lr' | 'clip' | 'log_every' | 'eval_every'
+>;
+
+/** What a stage compiles: its training steps, all over one state, and how that state is evaluated. */
+export interface RunPrograms {
+  /**
+   * What is done in step `step`, counted from 0: a pure function of it, so that a resumed run repeats it. Programs give
+   * `LOGITS [batch, classes]`; what else of one number they give is averaged and logged under its name.
+   */
+  readonly stepFor: (step: number) => train.PlannedStep;
+  /** Gives `LOGITS [eval batch, classes]` of `PATCHES`. */
+  readonly inference: InferenceStep;
+}
+
+/** What a stage hands over. */
 export interface RunParts {
-  readonly config: PretrainConfig;
-  readonly spec: ModelSpec;
+  /** All settings of the stage, for `config.resolved.yaml`. */
+  readonly config: { readonly train: RunSettings };
   readonly engine: Engine;
+  /** What is trained, saved and restored. */
   readonly state: State;
-  readonly trainLoader: Loader;
-  readonly testLoader: Loader;
-  readonly testImages: number;
+  readonly loaders: RunLoaders;
+  readonly classes: number;
+  /** The artifacts that the stage writes into the folder afterwards, and the files that it has read. */
+  readonly files: RunFiles;
+  /** Of everything this run writes, the saved state included; `parents` and all that decides the weights must be in it. */
   readonly lineage: () => Lineage;
+  readonly compile: () => Promise<RunPrograms>;
+  /** Values beside the state that have to survive an interruption. */
+  readonly companion?: Companion;
+  /** After each step and before anything is saved or evaluated. */
+  readonly afterStep?: (event: train.LoopStep) => void | Promise<void>;
+  readonly beforeEvaluation?: () => Promise<void>;
   readonly context: StageContext;
 }
 
 /** A run that can begin. */
-export interface Run extends RunParts {
+export interface Run extends RunParts, RunPrograms {
   readonly folder: RunFolder;
   readonly plan: train.Plan;
-  readonly training: TrainingStep;
-  readonly inference: InferenceStep;
   /** Steps done before this process began. */
   readonly startStep: number;
 }
@@ -52,27 +76,29 @@ export interface Trained {
  * @throws ConfigError, CheckpointError, EngineError, WaveError
  */
 export async function prepareRun(parts: RunParts, out: OutFolder): Promise<Run> {
-  const { config, spec, engine, state, trainLoader, context } = parts;
-  const plan = train.planRun(config.train, trainLoader.batchesPerEpoch);
+  const { config, engine, state, loaders, files, context } = parts;
+  const plan = train.planRun(config.train, loaders.train.batchesPerEpoch);
   context.emit({
     type: 'phase',
     text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} thread${engine.threads === 1 ? '' : 's'}`,
   });
-  const program = train.trainingProgram(spec, config.train.batch, { dropPath: config.train.drop_path > 0 });
-  const training = await engine.compileTraining(program, state);
-  const evaluation = train.inferenceProgram(spec, config.eval.batch);
-  const inference = await engine.compileInference(evaluation, state, { frozen: false });
+  const programs = await parts.compile();
   const path = runFolder(out.dir).state;
-  const startStep = out.resume ? await restoreState(path, state, parts.lineage()) : 0;
+  const startStep = out.resume ? await restoreState(path, state, parts.lineage(), parts.companion) : 0;
   if (context.signal.aborted) throw new InterruptedError('stopped before the first step; nothing was written');
   if (plan.warmupSteps >= plan.steps) {
     context.emit({ type: 'warning', text: `all ${plan.steps} steps are warm-up: shorten train.warmup_epochs` });
   }
-  const folder = await openRunFolder(out, config);
-  return { ...parts, folder, plan, training, inference, startStep };
+  const folder = await openRunFolder(out, config, files);
+  return { ...parts, ...programs, folder, plan, startStep };
 }
 
-/** Trains to the end of the plan and measures the result. */
+/**
+ * Trains to the end of the plan and measures the result. The artifacts are the stage's own to write afterwards.
+ *
+ * @throws TrainingError when a loss is no longer a number (the last saved state stays); InterruptedError when the signal
+ * was aborted (the state is saved).
+ */
 export async function trainModel(run: Run): Promise<Trained> {
   const { folder, startStep } = run;
   const metrics =
@@ -85,13 +111,12 @@ export async function trainModel(run: Run): Promise<Trained> {
 }
 
 async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
-  const { config, plan, training, trainLoader, folder, context, startStep } = run;
+  const { config, classes, plan, folder, context, startStep } = run;
   const { batch, log_every, eval_every, lr, min_lr, clip } = config.train;
   const { signal } = context;
-  const { classes } = run.spec;
   let saved = startStep > 0 ? startStep : undefined;
   const save = async (step: number) => {
-    await saveState(folder.state, run.state, step, run.lineage());
+    await saveState(folder.state, run.state, step, run.lineage(), run.companion);
     saved = step;
   };
   const monitor = new Monitor({ context, metrics, steps: plan.steps, batch, classes, logEvery: log_every });
@@ -114,14 +139,16 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
   let done: number;
   try {
     done = await train.runLoop({
-      step: training,
-      loader: trainLoader,
+      stepFor: run.stepFor,
+      loader: run.loaders.train,
       schedule: { lr, minLr: min_lr, steps: plan.steps, warmupSteps: plan.warmupSteps },
       clipNorm: clip ?? undefined,
       startStep,
       signal,
-      inputs: (fed, step) => stepInputs(run, fed, step),
-      onStep: (event) => monitor.step(event, event.result.outputs.get(train.LOGITS) as Float32Array),
+      onStep: async (event) => {
+        await run.afterStep?.(event);
+        monitor.step(event);
+      },
       onEpoch: async (epoch, step) => {
         monitor.pause();
         await save(step);
@@ -149,27 +176,15 @@ function announcement({ config, plan, startStep }: Run): string {
   return `training ${plan.steps} steps of ${config.train.batch} images${from}`;
 }
 
-function measure({ spec, inference, testLoader, testImages: total, context }: Run): Promise<train.Quality | undefined> {
-  const onBatch = (done: number) => context.emit({ type: 'evaluating', done, total });
-  const { classes } = spec;
+async function measure(run: Run): Promise<train.Quality | undefined> {
+  const { inference, loaders, classes, context } = run;
   const { signal } = context;
-  return train.evaluateModel({ step: inference, loader: testLoader, classes, signal, onBatch });
+  const onBatch = (done: number) => context.emit({ type: 'evaluating', done, total: loaders.testImages });
+  await run.beforeEvaluation?.();
+  return train.evaluateModel({ step: inference, loader: loaders.test, classes, signal, onBatch });
 }
 
 function diverged(error: TrainingError, { state }: RunFolder, saved: number | undefined): TrainingError {
   const kept = saved !== undefined ? `${state} holds the state after step ${saved}` : 'no state had been saved yet';
   return new TrainingError(`${error.message}; ${kept}`, 1, { cause: error });
-}
-
-function stepInputs({ config, spec }: Run, batch: Batch, step: number): Map<string, TensorValues> {
-  const { label_smoothing, drop_path } = config.train;
-  const inputs = new Map<string, TensorValues>([
-    [train.PATCHES, batch.patches],
-    [train.TARGETS, train.smoothedTargets(batch.labels, spec.classes, label_smoothing)],
-  ]);
-  if (drop_path > 0) {
-    const options = { depth: spec.depth, batch: config.train.batch, rate: drop_path, seed: config.seed, step };
-    inputs.set(train.DROP_PATH, train.dropPathFactors(options));
-  }
-  return inputs;
 }
