@@ -3,6 +3,7 @@
  * and the function that gives the values. Each method is one file beside this one and one entry in registry.ts.
  */
 import type { z } from 'zod';
+import type { Fill } from '../model/fill.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { BankSpec, NamedValues, ScalersOf } from '../wave/index.js';
 
@@ -38,13 +39,8 @@ export interface Request {
 
 /** A model that is ready to be trained. */
 export interface Initialised {
-  /**
-   * Writes all values of one parameter of the target into `out`, row by row; `out` has room for exactly those. Parameters
-   * are made when they are asked for, so that one at a time need be in memory.
-   *
-   * @param name timm name
-   */
-  readonly fill: (name: string, out: Float32Array) => void;
+  /** The parameters of the target. `collect` makes all of them. */
+  readonly fill: Fill;
   /** What is stored instead of weights, for methods that have it: `scalers.KIND` of the target. */
   readonly scalers?: NamedValues;
   /** How many learned numbers the target takes over from what the method starts from. */

@@ -1,6 +1,6 @@
 /** Values of a new ViT, as DeiT initialises it (Touvron et al. 2021; timm's vision_transformer). */
 import { createRng } from '../base/rng.js';
-import { parameterShapes } from './parameters.js';
+import { collect, type Fill } from './fill.js';
 import { geometry, type ModelSpec } from './spec.js';
 
 /** Standard deviation of linear weights, tokens and position embedding. */
@@ -16,18 +16,11 @@ const BOUND = 2;
  * @returns values by timm name, in the order of `parameterShapes`.
  */
 export function initialise(spec: ModelSpec, seed: number): Map<string, Float32Array> {
-  const values = new Map<string, Float32Array>();
-  const fill = initialiser(spec, seed);
-  for (const [name, shape] of parameterShapes(spec)) {
-    const tensor = new Float32Array(shape.reduce((product, size) => product * size, 1));
-    fill(name, tensor);
-    values.set(name, tensor);
-  }
-  return values;
+  return collect(spec, initialiser(spec, seed));
 }
 
-/** The same tensor by tensor: a function that writes the values of the named parameter into an array of its size. */
-export function initialiser(spec: ModelSpec, seed: number): (name: string, out: Float32Array) => void {
+/** The same tensor by tensor. */
+export function initialiser(spec: ModelSpec, seed: number): Fill {
   const bound = 1 / Math.sqrt(geometry(spec).patchDim);
   return (name, out) => {
     const rng = createRng(seed, 'initialise', name);

@@ -1,10 +1,8 @@
 /** Writes a model artifact. */
 import { type Lineage, type TensorInput, writeArtifact } from '../checkpoint/index.js';
+import type { Fill } from './fill.js';
 import { parameterShapes } from './parameters.js';
 import type { ModelSpec } from './spec.js';
-
-/** Writes all values of the named parameter into an array of its size. */
-export type Fill = (name: string, out: Float32Array) => void;
 
 /**
  * Writes `model.safetensors`-style artifact: every parameter as F32 under its timm name.

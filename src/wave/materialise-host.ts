@@ -1,5 +1,5 @@
 /** Weights from templates and scalers on the host, tensor by tensor, for a checkpoint. */
-import { parameterShapes } from '../model/parameters.js';
+import { collect, type Fill } from '../model/fill.js';
 import type { ModelSpec } from '../model/spec.js';
 import { isBlockwise } from './arrangement.js';
 import { isSplit, type KindShape, kindShapes, OWN, SCALERS, TEMPLATES, type TemplateLayout } from './bank.js';
@@ -17,22 +17,11 @@ export function materialiseValues(
   layout: TemplateLayout,
   tensors: NamedValues,
 ): Map<string, Float32Array> {
-  const values = new Map<string, Float32Array>();
-  const fill = materialiser(model, layout, tensors);
-  for (const [name, shape] of parameterShapes(model)) {
-    const value = new Float32Array(product(shape));
-    fill(name, value);
-    values.set(name, value);
-  }
-  return values;
+  return collect(model, materialiser(model, layout, tensors));
 }
 
-/** The same tensor by tensor: a function that writes the named parameter into an array of its size. */
-export function materialiser(
-  model: ModelSpec,
-  layout: TemplateLayout,
-  tensors: NamedValues,
-): (name: string, out: Float32Array) => void {
+/** The same tensor by tensor. */
+export function materialiser(model: ModelSpec, layout: TemplateLayout, tensors: NamedValues): Fill {
   const plans = new Map(
     kindShapes(model, layout).map((shape) => [shape.kind.name, { shape, rows: rowsOf(shape, layout) }]),
   );
