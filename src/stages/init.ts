@@ -71,6 +71,7 @@ export async function initTarget(options: InitOptions, out: OutFile, context: St
     engine: 'host',
     toolVersion: toolVersion(),
   });
+  checkSignal(context.signal);
   const { path } = out;
   const scalers = materialise ? undefined : made.scalers;
   if (scalers !== undefined && inputs.need === 'templates' && templatesSha256 !== undefined) {
@@ -113,7 +114,11 @@ function scalerCount({ scalers }: Initialised): { scalers?: number } {
 /** Ends the writing between two parameters when the user interrupts. */
 function stoppable(fill: Fill, signal: AbortSignal): Fill {
   return (name, out) => {
-    if (signal.aborted) throw new InterruptedError('stopped; nothing was written');
+    checkSignal(signal);
     fill(name, out);
   };
+}
+
+function checkSignal(signal: AbortSignal): void {
+  if (signal.aborted) throw new InterruptedError('stopped; nothing was written');
 }

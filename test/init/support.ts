@@ -1,7 +1,10 @@
 /** Small models and banks to initialise from. */
+import { join } from 'node:path';
+import { sha256File } from '#wave/checkpoint/index.js';
 import { parameterShapes } from '#wave/model/parameters.js';
+import { saveModel } from '#wave/model/save.js';
 import type { ModelSpec } from '#wave/model/spec.js';
-import { scalerShapes, type TemplateLayout, templateShapes } from '#wave/wave/index.js';
+import { saveScalers, saveTemplates, scalerShapes, type TemplateLayout, templateShapes } from '#wave/wave/index.js';
 import { specOf } from '../model/support.js';
 import * as pure from '../support/pure-weights.js';
 
@@ -37,4 +40,33 @@ export function bankInputs(layout: TemplateLayout = LAYOUT) {
     templates: filled(templateShapes(ANCESTOR, layout)),
     scalers: { model: ANCESTOR, values: filled(scalerShapes(ANCESTOR, layout)) },
   } as const;
+}
+
+const LINEAGE = {
+  command: 'wave test',
+  configSha256: '0',
+  parents: [],
+  seed: 0,
+  engine: 'ort/cpu',
+  toolVersion: '0.0.0',
+  date: '2026-01-02T03:04:05Z',
+};
+
+/** Files of a bank and of its ancestor. */
+export interface BankFiles {
+  readonly ancestor: string;
+  readonly templates: string;
+  readonly scalers: string;
+}
+
+/** Writes them into a folder that is there. */
+export async function saveBank(dir: string, layout: TemplateLayout = LAYOUT): Promise<BankFiles> {
+  const { bank, templates, scalers } = bankInputs(layout);
+  const path = (name: string) => join(dir, `${name}.safetensors`);
+  const files = { ancestor: path('ancestor'), templates: path('templates'), scalers: path('scalers') };
+  await saveModel(files.ancestor, { spec: ANCESTOR, values: ancestorInputs().values, lineage: LINEAGE });
+  await saveTemplates(files.templates, { spec: bank, values: templates, lineage: LINEAGE });
+  const spec = { ...bank, templates_sha256: await sha256File(files.templates) };
+  await saveScalers(files.scalers, { spec, values: scalers.values, lineage: LINEAGE });
+  return files;
 }

@@ -149,7 +149,8 @@ async function render(result: InitResult): Promise<string> {
   const { scalers, transferred } = result;
   const taken = `${transferred} (${share(result.share)} of the parameters)`;
   return renderPairs([
-    [result.kind, result.path],
+    ['file', result.path],
+    ['kind', result.kind],
     ['method', result.method],
     ['size', `depth ${result.depth}, width ${result.width}, ${result.heads} heads`],
     ['parameters', String(result.parameters)],
