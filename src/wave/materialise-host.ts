@@ -5,6 +5,7 @@ import { isBlockwise } from './arrangement.js';
 import { isSplit, type KindShape, kindShapes, OWN, SCALERS, TEMPLATES, type TemplateLayout } from './bank.js';
 import type { NamedValues } from './inherit-host.js';
 import { type Axis, isHead, kindName } from './kinds.js';
+import { product } from './offsets.js';
 import { OuterSum } from './outer-sum.js';
 
 /**
@@ -112,8 +113,4 @@ function place({ size, blocks, groups, blockwise }: AxisBlocks, i: number, block
   const unit = size / groups;
   const within = i % unit;
   return (i - within) * blocks + (blockwise ? block * unit + within : within * blocks + block);
-}
-
-function product(sizes: readonly number[]): number {
-  return sizes.reduce((total, size) => total * size, 1);
 }
