@@ -35,6 +35,12 @@ export interface Positional {
   readonly optional?: boolean;
 }
 
+/** A list that only one command has in its help, `methods` for example. */
+export interface Section {
+  readonly title: string;
+  readonly rows: readonly (readonly [name: string, text: string])[];
+}
+
 /** A command line that works as typed, and what it is for. */
 export interface Example {
   readonly command: string;
@@ -61,6 +67,8 @@ export interface Session {
 export interface Command {
   readonly positionals: readonly Positional[];
   readonly flags: readonly Flag[];
+  /** Shown between the flags and the examples. */
+  readonly sections?: readonly Section[];
   readonly examples: readonly Example[];
   readonly run: (args: Arguments, session: Session) => Promise<Outcome>;
 }

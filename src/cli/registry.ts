@@ -24,6 +24,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/run.js')).runCommand,
   },
   {
+    name: 'init',
+    summary: 'Initialise a model of any depth and width from templates, an ancestor or scratch',
+    group: 'Train',
+    load: async () => (await import('./commands/init.js')).initCommand,
+  },
+  {
     name: 'eval',
     summary: 'Measure the accuracy of a model on a data set',
     group: 'Use',
