@@ -1,5 +1,5 @@
 /** Training: programs, schedule, loop, scores. */
-export { type Plan, planRun, type TrainConfig, trainFields, trainSchema } from './config.js';
+export { type Plan, planRun, type TrainConfig, trainFields, trainSchema, trainSchemaWith } from './config.js';
 export { dropPathFactors } from './drop-path.js';
 export { evaluateModel } from './evaluate.js';
 export { type LoopStep, type PlannedStep, runLoop } from './loop.js';
