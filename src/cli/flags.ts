@@ -1,6 +1,31 @@
 /** The flags that several commands share, each defined once. A command lists those that make sense for it. */
 import type { Flag } from './command.js';
 
+export const model: Flag = {
+  name: 'model',
+  type: 'string',
+  value: 'FILE',
+  description:
+    'Model to start from: model.safetensors, or a folder that holds one; of wave or a ViT checkpoint of timm',
+  group: 'Input',
+};
+
+export const templates: Flag = {
+  name: 'templates',
+  type: 'string',
+  value: 'FILE',
+  description: 'Template bank: templates.safetensors',
+  group: 'Input',
+};
+
+export const scalers: Flag = {
+  name: 'scalers',
+  type: 'string',
+  value: 'FILE',
+  description: 'Scalers of the model to be made of the templates: scalers.safetensors',
+  group: 'Input',
+};
+
 export const config: Flag = {
   name: 'config',
   type: 'string',

@@ -18,6 +18,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/pretrain.js')).pretrainCommand,
   },
   {
+    name: 'finetune',
+    summary: 'Train a model, or one made of templates and scalers, on a downstream set',
+    group: 'Train',
+    load: async () => (await import('./commands/finetune.js')).finetuneCommand,
+  },
+  {
     name: 'eval',
     summary: 'Measure the accuracy of a model on a data set',
     group: 'Use',

@@ -15,7 +15,7 @@ import { commonShape, modelShape } from './schemas.js';
 export const evaluateSchema = z.strictObject({
   ...modelShape,
   ...commonShape,
-  train: train.trainFields.prefault({}),
+  train: train.finetuneFields.prefault({}),
 });
 
 /** The checked configuration of `evaluate`. */

@@ -1,5 +1,6 @@
 /** The `train:` block: optimiser, schedule and regularisation, with DeiT's defaults where they suit small runs. */
 import { z } from 'zod';
+import { FREEZE_ENTRY } from './freeze.js';
 
 const share = z.number().min(0).lt(1);
 
@@ -69,6 +70,26 @@ function withDefault(field: z.ZodDefault<z.ZodNumber>, value: number | undefined
 
 /** The checked `train:` block. */
 export type TrainConfig = z.output<typeof trainFields>;
+
+/** What `finetune` has besides. */
+export const finetuneFields = trainFields.extend({
+  head: z.enum(['auto', 'keep', 'replace']).default('auto').describe('auto = kept when the numbers of classes agree'),
+  layer_decay: z.number().positive().max(1).default(1).describe('learning rate per layer towards the input; 1 = off'),
+  freeze: z
+    .array(z.string().regex(FREEZE_ENTRY, 'expected a group or a parameter name, such as embeddings or blocks.0-3'))
+    .default([])
+    .describe('parameters that are not trained'),
+  ema: z
+    .strictObject({
+      decay: share.default(0.999).describe('share of the average that one step keeps'),
+      warmup: z.boolean().default(true).describe('keep less in the first steps'),
+    })
+    .nullable()
+    .default(null)
+    .describe('moving average of the weights, which becomes the model; null = off'),
+});
+
+export const finetuneTrainSchema = finetuneFields.superRefine(checkTrain);
 
 /** Length of a training run. */
 export interface Plan {
