@@ -90,7 +90,7 @@ export function resolveAuxiliary(
   }
   const headSize = ancestor.width / ancestor.heads;
   const ownHeads = heads ?? ownWidth / headSize;
-  if (ownWidth % ownHeads !== 0) {
+  if (!Number.isInteger(ownHeads) || ownWidth % ownHeads !== 0) {
     throw new ConfigError(
       heads === null
         ? `auxiliary.width: ${ownWidth} is no multiple of the ancestor's head size ${headSize}; change it or give auxiliary.heads`
