@@ -114,22 +114,17 @@ export function countNumbers(shapes: ReadonlyMap<string, readonly number[]>): nu
 /**
  * Checks that a model can be made of templates of this width.
  *
- * @throws ModelError naming the nearest widths that can.
+ * @param role what the model is, for the message
+ * @throws ModelError naming the widths that fit.
  */
-export function checkLayout(model: ModelSpec, layout: TemplateLayout): void {
+export function checkLayout(model: ModelSpec, layout: TemplateLayout, role = 'auxiliary model'): void {
   const { width, hidden } = model;
-  if (width % layout.width !== 0) {
-    const divisors = Array.from({ length: width }, (_, i) => i + 1).filter((n) => width % n === 0);
-    throw new ModelError(
-      `templates.width: ${layout.width} does not divide the auxiliary model's width ${width}; ` +
-        `choose one of ${divisors.join(', ')}`,
-    );
-  }
-  const blocks = width / layout.width;
-  if (hidden % blocks !== 0) {
-    throw new ModelError(
-      `templates.width: ${layout.width} cuts the model into ${blocks} blocks, and its MLP of ${hidden} units does not ` +
-        'divide into as many; choose another template width',
-    );
-  }
+  const fits = (candidate: number): boolean => width % candidate === 0 && hidden % (width / candidate) === 0;
+  if (fits(layout.width)) return;
+  const choices = Array.from({ length: width }, (_, i) => i + 1).filter(fits);
+  const problem =
+    width % layout.width !== 0
+      ? `does not divide the ${role}'s width ${width}`
+      : `cuts the ${role} into ${width / layout.width} blocks, which its MLP of ${hidden} units does not divide into`;
+  throw new ModelError(`templates.width: ${layout.width} ${problem}; choose one of ${choices.join(', ')}`);
 }

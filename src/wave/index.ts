@@ -28,6 +28,7 @@ export {
   templateLayoutSchema,
   templateShapes,
 } from './bank.js';
+export { type ClosedForm, closedForm, closedFormFor } from './decompose.js';
 export { type DistillationLoss, distillationLoss, KD_TARGETS, REDUCTIONS } from './distillation-loss.js';
 export { inheritScalers, type NamedValues } from './inherit-host.js';
 export { type Axis, type AxisRole, type Kind, modelKinds, parameterName } from './kinds.js';

@@ -1,0 +1,49 @@
+/** Where in a weight, in the standard arrangement, the entries of a template go. */
+import { isBlockwise } from './arrangement.js';
+import { isSplit, type KindShape, type TemplateLayout } from './bank.js';
+
+/** Where the entries of a template land in the weight, for one block of the scaler: two lists of offsets to be added. */
+export interface Offsets {
+  readonly rows: Int32Array;
+  readonly columns: Int32Array;
+}
+
+/** Offsets of one block: of every template row (all axes but the last) and of every template column (the last axis). */
+export function entryOffsets(
+  { kind, full, template, blocks }: KindShape,
+  layout: TemplateLayout,
+  entry: number,
+): Offsets {
+  const splits = kind.axes.filter(isSplit).length;
+  let split = 0;
+  const perAxis = kind.axes.map((axis, i) => {
+    const size = template[i] as number;
+    const stride = product(full.slice(i + 1));
+    if (!isSplit(axis)) return Int32Array.from({ length: size }, (_, k) => k * stride);
+    const block = Math.floor(entry / blocks ** (splits - 1 - split++)) % blocks;
+    const unit = size / axis.groups;
+    const blockwise = isBlockwise(axis, layout.kronecker, 'standard');
+    return Int32Array.from({ length: size }, (_, k) => {
+      const group = Math.floor(k / unit);
+      const within = k % unit;
+      return (group * unit * blocks + (blockwise ? block * unit + within : within * blocks + block)) * stride;
+    });
+  });
+  const columns = perAxis.pop() as Int32Array;
+  let rows: Int32Array = Int32Array.of(0);
+  for (const offsets of perAxis) {
+    const previous = rows;
+    rows = new Int32Array(previous.length * offsets.length);
+    previous.forEach((a, i) => {
+      offsets.forEach((b, j) => {
+        rows[i * offsets.length + j] = a + b;
+      });
+    });
+  }
+  return { rows, columns };
+}
+
+/** Numbers in a tensor of these sizes. */
+export function product(sizes: readonly number[]): number {
+  return sizes.reduce((total, size) => total * size, 1);
+}
