@@ -26,7 +26,7 @@ export type FinetuneConfig = z.output<typeof finetuneSchema>;
 
 export interface FinetuneResult extends PretrainResult {
   /** Parameters that were not frozen. */
-  readonly trained: number;
+  readonly trainable: number;
   /** Whether the head is that of the model given or a new one. */
   readonly head: 'kept' | 'new';
 }
@@ -66,8 +66,8 @@ export async function finetune(
   const model = fitToData(given, config, data.train);
   const { spec } = model;
   warnOfOtherPixels(given.spec, spec.preprocess, context);
-  const trained = countTrained(spec, frozen);
-  for (const text of notes(given.spec, model, trained)) context.emit({ type: 'note', text });
+  const trainable = countTrainable(spec, frozen);
+  for (const text of notes(given.spec, model, trainable)) context.emit({ type: 'note', text });
   if (model.head === 'new' && frozen.has('head.weight')) {
     context.emit({
       type: 'warning',
@@ -94,7 +94,7 @@ export async function finetune(
     return {
       model: run.folder.model,
       parameters: parameterCount(spec),
-      trained,
+      trainable,
       head: model.head,
       seconds: (performance.now() - start) / 1000,
       engine: engine.name,
@@ -119,15 +119,15 @@ export function finetuneEntries(
   });
 }
 
-function countTrained(spec: ModelSpec, frozen: ReadonlySet<string>): number {
+function countTrainable(spec: ModelSpec, frozen: ReadonlySet<string>): number {
   const shapes = [...parameterShapes(spec)].filter(([name]) => !frozen.has(name));
   return shapes.reduce((sum, [, shape]) => sum + elementCount(shape), 0);
 }
 
 /** What was decided about the head and the parameters. */
-function notes(given: ModelSpec, { spec, head }: DownstreamModel, trained: number): string[] {
+function notes(given: ModelSpec, { spec, head }: DownstreamModel, trainable: number): string[] {
   const parameters = parameterCount(spec);
   const had = given.classes === spec.classes ? '' : ` (the model has ${given.classes})`;
-  const frozen = trained < parameters ? [`frozen: ${parameters - trained} of ${parameters} parameters`] : [];
+  const frozen = trainable < parameters ? [`frozen: ${parameters - trainable} of ${parameters} parameters`] : [];
   return [`head: ${head}, ${spec.classes} classes${had}`, ...frozen];
 }

@@ -72,13 +72,10 @@ export async function saveScalers(
 
 /** @throws CheckpointError when the file cannot be read, is another kind of artifact, or does not hold what its spec says. */
 export async function loadTemplates(path: string): Promise<LoadedBank> {
-  const loaded = await load(path, 'templates', bankSpecSchema, (spec) => templateShapes(spec.model, spec.templates));
-  return loaded;
+  return load(path, 'templates', bankSpecSchema, (spec) => templateShapes(spec.model, spec.templates));
 }
 
-/**
- * @throws CheckpointError as {@link loadTemplates}.
- */
+/** @throws CheckpointError as {@link loadTemplates}. */
 export async function loadScalers(path: string): Promise<LoadedScalers> {
   return load(path, 'scalers', scalersSpecSchema, (spec, has) => targetShapes(spec.model, spec, has));
 }

@@ -72,12 +72,15 @@ function kindWeights(
     return tf.reshape(turned, [together, ...full]);
   };
   if (kind.isMatrix) {
-    return tf.split(scalers, layers, 0).map((own) => tf.reshape(build(tf.reshape(own, [count, -1]), 1), [...full]));
+    return layerByLayer(scalers, layers).map((own) => tf.reshape(build(tf.reshape(own, [count, -1]), 1), [...full]));
   }
   const entries = scalers.size / (layers * count);
   const stacked = tf.transpose(tf.reshape(scalers, [layers, count, entries]), [1, 0, 2]);
   const all = build(tf.reshape(stacked, [count, layers * entries]), layers);
-  return layers === 1
-    ? [tf.reshape(all, [...full])]
-    : tf.split(all, layers, 0).map((own) => tf.reshape(own, [...full]));
+  return layerByLayer(all, layers).map((own) => tf.reshape(own, [...full]));
+}
+
+/** Slices of the first axis. The gradient of a split into one part does not exist in tfjs. */
+function layerByLayer(stacked: Tensor, layers: number): Tensor[] {
+  return layers === 1 ? [stacked] : tf.split(stacked, layers, 0);
 }

@@ -1,8 +1,8 @@
 /** The engine's state of templates and scalers: which of them train, and how. */
 import type { StateEntry } from '../engine/types.js';
-import { parameterShapes } from '../model/parameters.js';
+import { isDecayed, parameterShapes } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
-import { OWN, SCALERS, scalerShapes, type TemplateLayout, templateShapes } from './bank.js';
+import { kindShapes, OWN, SCALERS, TEMPLATES, type TemplateLayout } from './bank.js';
 import type { NamedValues } from './inherit-host.js';
 import { isHead } from './kinds.js';
 
@@ -10,7 +10,7 @@ export interface TemplateTrainingRule {
   /** Whether templates train too (distillation), or scalers alone (fit). */
   readonly templates: boolean;
   readonly scalers: boolean;
-  /** Decoupled, on templates of matrices only. */
+  /** Decoupled; on templates whose kind decays in an ordinary model (`isDecayed`), and on the weight of an own head. */
   readonly weightDecay?: number;
 }
 
@@ -34,16 +34,17 @@ export function templateEntries(
       rule: { trained, weightDecay, learningRateScale: 1 },
     });
   };
+  const decay = (name: string, shape: readonly number[]): number =>
+    isDecayed(name, shape) ? (rule.weightDecay ?? 0) : 0;
   const own = [...parameterShapes(model)].filter(([name]) => isHead(name) && values.has(OWN + name));
   const replaced = new Set(own.map(([name]) => name));
-  for (const [name, shape] of templateShapes(model, layout)) {
-    if (!replaced.has(name.slice('templates.'.length))) {
-      add(name, shape, rule.templates, shape.length > 2 ? (rule.weightDecay ?? 0) : 0);
-    }
+  const shapes = kindShapes(model, layout).filter(({ kind }) => !replaced.has(kind.name));
+  for (const { kind, count, template } of shapes) {
+    add(TEMPLATES + kind.name, [count, ...template], rule.templates, decay(kind.name, template));
   }
-  for (const [name, shape] of scalerShapes(model, layout)) {
-    if (!replaced.has(name.slice(SCALERS.length))) add(name, shape, rule.scalers, 0);
+  for (const { kind, layers, count, scaler } of shapes) {
+    add(SCALERS + kind.name, [layers, count, ...scaler], rule.scalers, 0);
   }
-  for (const [name, shape] of own) add(OWN + name, shape, rule.scalers, shape.length > 1 ? (rule.weightDecay ?? 0) : 0);
+  for (const [name, shape] of own) add(OWN + name, shape, rule.scalers, decay(name, shape));
   return entries;
 }

@@ -34,7 +34,8 @@ export function targetSpec({ model, templates }: BankSpec, { depth, width, heads
         ? `the template width ${templates.width}`
         : `the template width ${templates.width} and of the head size ${headSize} (or give the heads)`;
     throw new ModelError(
-      `width ${width} is no multiple of ${rule}; the nearest valid widths are ${nearest.join(' and ')}`,
+      `width ${width} is no multiple of ${rule}; the nearest valid ` +
+        (nearest.length === 1 ? `width is ${nearest[0]}` : `widths are ${nearest.join(' and ')}`),
     );
   }
   const targetHeads = heads ?? width / headSize;

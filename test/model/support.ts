@@ -13,11 +13,11 @@ export const fixture = (name: string): string => fileURLToPath(new URL(`./fixtur
 export const jsonFixture = <T>(name: string): T => JSON.parse(readFileSync(fixture(name), 'utf8')) as T;
 
 /** All tensors of a fixture as float32, and its metadata. */
-export async function tensorFixture(name: string): Promise<{
-  tensors: Map<string, Float32Array>;
-  metadata: ReadonlyMap<string, string>;
-}> {
-  const file = await openSafetensors(fixture(name));
+export async function tensorFixture(
+  name: string,
+  path = fixture(name),
+): Promise<{ tensors: Map<string, Float32Array>; metadata: ReadonlyMap<string, string> }> {
+  const file = await openSafetensors(path);
   try {
     const tensors = new Map<string, Float32Array>();
     for (const key of file.tensors.keys()) tensors.set(key, await file.readFloat32(key));

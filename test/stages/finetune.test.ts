@@ -47,9 +47,9 @@ describe('frozen parameters', () => {
     const names = [...values.keys()];
     expect(names.filter((name) => change(name, values, known.values) === 0)).toEqual(names.filter(isFrozen));
     const size = (name: string) => (values.get(name) as Float32Array).length;
-    const trained = names.filter((name) => !isFrozen(name)).reduce((sum, name) => sum + size(name), 0);
-    expect(result).toMatchObject({ trained, parameters: names.reduce((sum, name) => sum + size(name), 0) });
-    const text = `frozen: ${result.parameters - trained} of ${result.parameters} parameters`;
+    const trainable = names.filter((name) => !isFrozen(name)).reduce((sum, name) => sum + size(name), 0);
+    expect(result).toMatchObject({ trainable, parameters: names.reduce((sum, name) => sum + size(name), 0) });
+    const text = `frozen: ${result.parameters - trainable} of ${result.parameters} parameters`;
     expect(told.events).toContainEqual({ type: 'note', text });
   });
 

@@ -89,7 +89,7 @@ function startInputs(args: Arguments): StartInputs {
 async function render(result: FinetuneResult): Promise<string> {
   const { renderTraining } = await import('../training-table.js');
   return renderTraining(result, [
-    ['not frozen', String(result.trained)],
+    ['trainable', String(result.trainable)],
     ['head', result.head],
   ]);
 }
