@@ -4,19 +4,20 @@ import { InterruptedError } from '../base/errors.js';
 import { Loader, openData } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import { checkFits } from '../model/config.js';
-import { loadModel } from '../model/load.js';
 import { preprocessFor } from '../model/preprocess.js';
-import type { ModelSpec, Preprocess } from '../model/spec.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
-import { loadScaledModel, type ScaledModelFiles } from './scaled-model.js';
+import { distillShape } from './distill-config.js';
+import { warnOfOtherPixels } from './pixels.js';
 import { commonShape, modelShape } from './schemas.js';
+import { loadStart, type StartInputs } from './start-model.js';
 
-/** The configuration of a training run serves as it is: its `model:` and `train:` blocks are checked and not used. */
+/** The configuration of a training run serves as it is: what only training needs is checked and not used. */
 export const evaluateSchema = z.strictObject({
   ...modelShape,
+  ...z.strictObject(distillShape).partial().shape,
   ...commonShape,
-  train: train.trainFields.prefault({}),
+  train: train.finetuneFields.prefault({}),
 });
 
 /** The checked configuration of `evaluate`. */
@@ -41,13 +42,13 @@ export interface EvaluateResult {
  * InterruptedError when `context.signal` was aborted.
  */
 export async function evaluate(
-  source: string | ScaledModelFiles,
+  source: string | StartInputs,
   config: EvaluateSettings,
   context: StageContext,
   options: { readonly heads?: number } = {},
 ): Promise<EvaluateResult> {
   checkEngine(config.engine);
-  const { spec, values } = await (typeof source === 'string' ? loadModel(source, options) : loadScaledModel(source));
+  const { spec, values } = await loadStart(typeof source === 'string' ? { model: source, ...options } : source);
   context.emit({ type: 'phase', text: 'opening data' });
   const dataset = await openData(config.data, 'test', { seed: config.seed });
   const { channels } = dataset;
@@ -74,14 +75,6 @@ export async function evaluate(
   } finally {
     await Promise.all([loader.close(), engine.dispose()]);
   }
-}
-
-/** A model sees other pixels than it was trained with: nothing fails, the accuracy is just lower than it should be. */
-function warnOfOtherPixels({ preprocess }: ModelSpec, given: Preprocess, { emit }: StageContext): void {
-  const differs = (own: readonly number[], other: readonly number[]) => own.join() !== other.join();
-  if (!preprocess || !(differs(preprocess.mean, given.mean) || differs(preprocess.std, given.std))) return;
-  const text = ({ mean, std }: Preprocess) => `mean [${mean.join(', ')}], std [${std.join(', ')}]`;
-  emit({ type: 'warning', text: `the model was trained with ${text(preprocess)}, the data block has ${text(given)}` });
 }
 
 /** For states that are never trained. */

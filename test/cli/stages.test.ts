@@ -21,9 +21,12 @@ const schema = z.strictObject({
 
 const pretrain = vi.fn();
 const checkPretrain = vi.fn();
+const finetune = vi.fn();
+const checkFinetune = vi.fn();
 const evaluate = vi.fn();
 const predict = vi.fn();
 vi.mock('#wave/stages/pretrain.js', () => ({ pretrain, checkPretrain, pretrainSchema: schema }));
+vi.mock('#wave/stages/finetune.js', () => ({ finetune, checkFinetune, finetuneSchema: schema }));
 vi.mock('#wave/stages/evaluate.js', () => ({ evaluate, evaluateSchema: schema }));
 vi.mock('#wave/stages/predict.js', () => ({ predict }));
 
@@ -41,6 +44,7 @@ afterAll(() => rm(folder, { recursive: true }));
 beforeEach(() => {
   vi.resetAllMocks();
   pretrain.mockResolvedValue(trained);
+  finetune.mockResolvedValue({ ...trained, trainable: 1234, head: 'new' });
   evaluate.mockResolvedValue(measured);
   predict.mockResolvedValue(predicted);
 });
@@ -183,6 +187,72 @@ describe('pretrain', () => {
     expect((await wave([...words, '--quiet'])).stderr).toBe('');
     expect((await wave([...words, '--progress', 'none'])).stderr).toBe('');
     expect(onlyDocument((await wave([...words, '--json'])).stdout)).toMatchObject({ ok: true });
+  });
+});
+
+describe('finetune', () => {
+  const common = () => ['finetune', '--config', config, '--out', 'runs/f'];
+
+  it('hands a model, or templates and scalers, to the stage', async () => {
+    await wave([...common(), '--model', 'm', '--seed', '7']);
+    await wave([...common(), '--model', 'm', '--heads', '3', '--force']);
+    await wave([...common(), '--templates', 't', '--scalers', 's', '--resume']);
+    const out = { dir: 'runs/f', force: false, resume: false };
+    expect(finetune.mock.calls.map(([, ...rest]) => rest.slice(0, 2))).toEqual([
+      [{ model: 'm' }, out],
+      [
+        { model: 'm', heads: 3 },
+        { ...out, force: true },
+      ],
+      [
+        { templates: 't', scalers: 's' },
+        { ...out, resume: true },
+      ],
+    ]);
+    expect(finetune.mock.calls[0][0]).toMatchObject({ seed: 7, epochs: 5 });
+  });
+
+  it.each([
+    [[], 'found none of them'],
+    [['--templates', 't'], 'found --templates'],
+    [['--scalers', 's'], 'found --scalers'],
+    [['--model', 'm', '--scalers', 's'], 'found --model and --scalers'],
+    [['--model', 'm', '--templates', 't', '--scalers', 's'], 'found --model and --templates and --scalers'],
+  ])('refuses %j as inputs', async (words, found) => {
+    const { code, stderr } = await wave([...common(), ...words]);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `wave: error: give --model FILE, or --templates FILE and --scalers FILE; ${found}\n`,
+    });
+    expect(finetune).not.toHaveBeenCalled();
+  });
+
+  it('refuses --heads where scalers know them, and --resume together with --force', async () => {
+    const parts = ['--templates', 't', '--scalers', 's'];
+    expect(await wave([...common(), ...parts, '--heads', '3'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^wave: error: --heads is for a checkpoint given by --model: [^\n]+\n$/),
+    });
+    expect(await wave([...common(), ...parts, '--force', '--resume'])).toMatchObject({ code: 2 });
+    expect(finetune).not.toHaveBeenCalled();
+  });
+
+  it('prints a table, or JSON', async () => {
+    const words = [...common(), '--model', 'm'];
+    const table = (await wave(words)).stdout;
+    expect(table).toContain(
+      '\nparameters  1200000\ntrainable   1234\nhead        new\ntrained     1200 steps, 3 epochs\n',
+    );
+    const { stdout } = await wave([...words, '--json']);
+    expect(onlyDocument(stdout)).toEqual({ ok: true, result: { ...trained, trainable: 1234, head: 'new' } });
+  });
+
+  it('checks the settings and starts nothing with --dry-run', async () => {
+    const { code, stdout } = await wave([...common(), '--model', 'm', '--dry-run']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('\nepochs: 5\n');
+    expect(checkFinetune).toHaveBeenCalledOnce();
+    expect(finetune).not.toHaveBeenCalled();
   });
 });
 

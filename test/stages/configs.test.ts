@@ -8,11 +8,12 @@ import { parseArguments } from '#wave/cli/parse.js';
 import { COMMANDS } from '#wave/cli/registry.js';
 import { loadConfig } from '#wave/config/index.js';
 import { evaluateSchema } from '#wave/stages/evaluate.js';
+import { finetuneSchema } from '#wave/stages/finetune.js';
 import { checkPretrain, pretrainSchema } from '#wave/stages/pretrain.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** The stage of a file, by its name. */
-const STAGES: Readonly<Record<string, z.ZodType>> = { 'pretrain.yaml': pretrainSchema };
+/** The settings of a stage, by the name of its command and of the files for it. */
+const STAGES: Readonly<Record<string, z.ZodType>> = { pretrain: pretrainSchema, finetune: finetuneSchema };
 
 const files = readdirSync(join(root, 'configs'), { recursive: true, encoding: 'utf8' })
   .filter((name) => /\.ya?ml$/.test(name))
@@ -26,7 +27,7 @@ function openingComment(text: string): string[] {
 }
 
 it('there are configurations to check', () => {
-  expect(files).toContain('configs/mnist/pretrain.yaml');
+  expect(files).toEqual(expect.arrayContaining(['configs/mnist/pretrain.yaml', 'configs/mnist/finetune.yaml']));
 });
 
 describe.each(files)('%s', (file) => {
@@ -34,7 +35,7 @@ describe.each(files)('%s', (file) => {
   const commands = openingComment(text).filter((line) => line.startsWith('wave '));
 
   it('is named after a stage and accepted by it', () => {
-    const schema = STAGES[basename(file)];
+    const schema = STAGES[basename(file, '.yaml')];
     expect(schema, `${file} must be named after a stage: ${Object.keys(STAGES).join(', ')}`).toBeDefined();
     const config = loadConfig({ schema, file: join(root, file) });
     if (schema === pretrainSchema) checkPretrain(pretrainSchema.parse(config));
@@ -54,7 +55,7 @@ describe.each(files)('%s', (file) => {
     const command = await COMMANDS.find((entry) => entry.name === name)?.load();
     if (!command) throw new Error(`no command ${name}`);
     const args = await parseArguments(name, command, words);
-    const schema = name === 'eval' ? evaluateSchema : pretrainSchema;
+    const schema = name === 'eval' ? evaluateSchema : STAGES[name];
     const given = args.needText('config');
     expect(given).toBe(file);
     loadConfig({ schema, file: join(root, given), sets: args.list('set') });

@@ -1,6 +1,6 @@
 /** `wave eval`: accuracy of a model on a data set, with an optional lower limit for scripts. */
 import { CheckError, ConfigError } from '../../base/errors.js';
-import type { ScaledModelFiles } from '../../stages/scaled-model.js';
+import type { StartInputs } from '../../stages/start-model.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
@@ -59,10 +59,16 @@ export const evalCommand: Command = {
 };
 
 /** @throws ConfigError unless a model, or both files that make one, are named. */
-function sourceOf(args: Arguments): string | ScaledModelFiles {
+function sourceOf(args: Arguments): StartInputs {
   const [model, templates, scalers] = [args.text('model'), args.text('templates'), args.text('scalers')];
-  if (model !== undefined && templates === undefined && scalers === undefined) return model;
-  if (model === undefined && templates !== undefined && scalers !== undefined) return { templates, scalers };
+  const heads = args.number('heads');
+  if (model !== undefined && templates === undefined && scalers === undefined) {
+    return { model, ...(heads === undefined ? {} : { heads }) };
+  }
+  if (model === undefined && templates !== undefined && scalers !== undefined) {
+    if (heads === undefined) return { templates, scalers };
+    throw new ConfigError('--heads is for a checkpoint: scalers know their heads; leave it out');
+  }
   const given = [model === undefined ? [] : ['MODEL'], templates === undefined ? [] : ['--templates']].flat();
   const found = [...given, ...(scalers === undefined ? [] : ['--scalers'])].join(' and ') || 'neither';
   throw new ConfigError(`give MODEL, or --templates and --scalers; found ${found}; see wave eval --help`);
@@ -76,9 +82,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
   ]);
   const settings = await loadSettings(evaluateSchema, args);
   if (args.has('dry-run')) return settings.dryRun();
-  const heads = args.number('heads');
-  const options = heads === undefined ? {} : { heads };
-  const result = await evaluate(source, settings.config, await session.startStage(), options);
+  const result = await evaluate(source, settings.config, await session.startStage());
   const [{ renderTable }, { share }] = await Promise.all([import('../table.js'), import('../progress-text.js')]);
   const columns = ['top-1', 'top-5', 'loss', 'images', 'images/s'];
   const text = renderTable(
@@ -95,7 +99,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
   );
   const limit = args.number('min-accuracy');
   if (limit === undefined || result.top1 >= limit) return { data: result, text };
-  const name = typeof source === 'string' ? source : source.scalers;
+  const name = 'model' in source ? source.model : source.scalers;
   const failure = new CheckError(`${name}: top-1 accuracy must be at least ${limit}; found ${result.top1}`);
   return { data: result, text, failure };
 }
