@@ -83,11 +83,12 @@ export type KnownFacts = { readonly [Key in 'channels' | 'classes' | 'image']?: 
 /**
  * Checks a `model:` block as far as it can be without the data; what is not known yet is taken to fit.
  *
+ * @returns the model, right in depth, width, heads and hidden
  * @throws ConfigError as {@link resolveModel}.
  */
-export function checkModel(config: ModelConfig, known: KnownFacts): void {
+export function checkModel(config: ModelConfig, known: KnownFacts): ModelSpec {
   const patch = config.patch ?? presetOf(config).patch ?? 1;
-  resolveModel(config, {
+  return resolveModel(config, {
     image: known.image ?? ownImage(config) ?? [patch, patch],
     channels: known.channels ?? config.channels ?? 1,
     classes: known.classes ?? 1,

@@ -4,7 +4,7 @@ import { checkEngine } from '../../engine/create.js';
 import { evaluate } from '../evaluate.js';
 import { commonShape } from '../schemas.js';
 import { dataFiles } from './data-files.js';
-import { defineKind } from './kind.js';
+import { defineKind, startInputs } from './kind.js';
 import { measureTraining } from './measure.js';
 
 export const evalKind = defineKind({
@@ -19,9 +19,6 @@ export const evalKind = defineKind({
   },
   outputs: () => ({}),
   dataFiles: ({ data }) => dataFiles(data, ['test']),
-  run({ config, inputs }, context) {
-    const { model, templates, scalers } = inputs;
-    return evaluate(model ?? { templates: templates as string, scalers: scalers as string }, config, context);
-  },
+  run: ({ config, inputs }, context) => evaluate(startInputs(inputs), config, context),
   measure: measureTraining,
 });

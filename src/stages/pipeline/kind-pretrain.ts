@@ -16,6 +16,7 @@ export const pretrainKind = defineKind({
     checkPretrain(prepared);
     return prepared;
   },
+  foresee: (config) => ({ model: checkPretrain(config) }),
   outputs: () => ({ model: 'model.safetensors' }),
   dataFiles: ({ data }) => dataFiles(data, ['train', 'test']),
   run: ({ config, dir, resume }, context) => pretrain(config, { dir, force: !resume, resume }, context),

@@ -2,9 +2,12 @@
  * What a pipeline knows about one kind of stage: its settings, what it reads, what it writes, and how to run it. The
  * list of kinds is kinds.ts.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ArtifactKind } from '../../checkpoint/index.js';
+import type { ModelSpec } from '../../model/spec.js';
+import type { BankSpec } from '../../wave/index.js';
 import type { StageContext } from '../context.js';
+import type { StartInputs } from '../start-model.js';
 
 /** A model size that stages are repeated for. */
 export interface Target {
@@ -14,11 +17,20 @@ export interface Target {
   readonly heads?: number | undefined;
 }
 
+/**
+ * What a task will make, as far as settings tell: so that a target that a bank cannot make is refused before hours of
+ * training, not after. Models are right in depth, width, heads and hidden.
+ */
+export interface Foreseen {
+  readonly model?: ModelSpec;
+  readonly bank?: BankSpec;
+}
+
 /** What is known about a task before anything is run. */
 export interface TaskFacts {
   readonly target: Target | undefined;
-  /** The stage behind each input, by role; undefined for a file. */
-  readonly inputs: ReadonlyMap<string, { readonly kindName: string; readonly config: unknown } | undefined>;
+  /** What is known about each input, by role; nothing about files. */
+  readonly inputs: ReadonlyMap<string, Foreseen>;
 }
 
 /** One run of a stage. */
@@ -65,6 +77,11 @@ export interface KindDefinition<Schema extends z.ZodObject, Config = z.output<Sc
    * @throws ConfigError, ModelError, EngineError
    */
   readonly prepare: (config: Config, facts: TaskFacts) => Config | Promise<Config>;
+  /**
+   * @param config as `prepare` gives it
+   * @throws ConfigError, ModelError
+   */
+  readonly foresee?: (config: Config, facts: TaskFacts) => Foreseen;
   /** File name in the folder of the run, by kind of artifact. */
   readonly outputs: (config: Config) => Readonly<Partial<Record<ArtifactKind, string>>>;
   /** Data files that the stage reads; their content decides whether it is up to date. */
@@ -83,10 +100,24 @@ export function defineKind<Schema extends z.ZodObject>(definition: KindDefinitio
   return {
     ...definition,
     prepare: (config, facts) => definition.prepare(own(config), facts),
+    foresee: (config, facts) => definition.foresee?.(own(config), facts) ?? {},
     outputs: (config) => definition.outputs(own(config)),
     dataFiles: (config) => definition.dataFiles(own(config)),
     run: (job, context) => definition.run({ ...job, config: own(job.config) }, context),
   };
+}
+
+/** A setting of kinds that read an ancestor. */
+export const ancestorHeads = z
+  .int()
+  .min(1)
+  .nullable()
+  .default(null)
+  .describe('attention heads of the ancestor, for a checkpoint that does not say');
+
+/** The model of a stage with the roles `model`, or `templates` and `scalers`. */
+export function startInputs({ model, templates, scalers }: Job['inputs']): StartInputs {
+  return model === undefined ? { templates: templates as string, scalers: scalers as string } : { model };
 }
 
 /** The number under a key of a stage's results, if there is one. */

@@ -4,11 +4,11 @@ import { WaveError } from '../../base/errors.js';
 import { checkSettings, type LoadConfigOptions, readSettings } from '../../config/load.js';
 import { type Problem, throwProblems } from '../../config/problems.js';
 import { lookUp, type MapEntry, type MapTree, type Origin } from '../../config/tree.js';
-import type { StageKind, Target } from './kind.js';
+import type { Foreseen, StageKind, Target } from './kind.js';
 import { STAGE_KINDS } from './kinds.js';
 import { COMMON_KEYS, pipelineSchema, type TargetConfig } from './schema.js';
 import { readStage } from './stage-settings.js';
-import { type Pipeline, type Stage, sourceStage, type Task, taskDir } from './tasks.js';
+import { isFor, type Pipeline, type Stage, sourceStage, type Task, taskDir } from './tasks.js';
 
 export interface LoadPipelineOptions extends Omit<LoadConfigOptions<typeof pipelineSchema>, 'schema' | 'file'> {
   /** Path of the pipeline file. */
@@ -53,7 +53,7 @@ export async function loadPipeline({ kinds = STAGE_KINDS, ...options }: LoadPipe
   const tasks: Task[] = [];
   for (const stage of stages) {
     const origin = entries.get(stage.name)?.keyOrigin ?? top.origin;
-    tasks.push(...(await tasksOf(stage, targets, out, origin, problems)));
+    tasks.push(...(await tasksOf(stage, tasks, targets, out, origin, problems)));
   }
   throwProblems(problems);
   return { file: options.file, out, targets, stages, tasks };
@@ -91,21 +91,24 @@ function checkUsed(top: MapTree, stages: ReadonlyMap<string, Stage>, problems: P
   }
 }
 
+/** @param earlier the tasks of the stages above that are without fault */
 async function tasksOf(
   stage: Stage,
+  earlier: readonly Task[],
   targets: readonly Target[],
   out: string,
   origin: Origin,
   problems: Problem[],
 ): Promise<Task[]> {
   const wanted: readonly (Target | undefined)[] = stage.perTarget ? targets : [undefined];
-  const inputs = new Map([...stage.inputs].map(([role, source]) => [role, sourceStage(source)]));
   const tasks: Task[] = [];
   const refused: (readonly [Target | undefined, string])[] = [];
   for (const target of wanted) {
     try {
-      const config = await stage.kind.prepare(stage.config, { target, inputs });
-      tasks.push({ stage, target, config, dir: taskDir(out, stage.name, target) });
+      const facts = { target, inputs: foreseenInputs(stage, target, earlier) };
+      const config = await stage.kind.prepare(stage.config, facts);
+      const foreseen = stage.kind.foresee?.(config, facts) ?? {};
+      tasks.push({ stage, target, config, foreseen, dir: taskDir(out, stage.name, target) });
     } catch (error) {
       if (!(error instanceof WaveError)) throw error;
       refused.push([target, error.message]);
@@ -120,4 +123,16 @@ async function tasksOf(
     }
   }
   return tasks;
+}
+
+function foreseenInputs(
+  { inputs }: Stage,
+  target: Target | undefined,
+  earlier: readonly Task[],
+): ReadonlyMap<string, Foreseen> {
+  const known = [...inputs].map(([role, source]) => {
+    const maker = earlier.find((task) => task.stage === sourceStage(source) && isFor(task, target));
+    return [role, maker?.foreseen ?? {}] as const;
+  });
+  return new Map(known);
 }

@@ -1,7 +1,7 @@
 /** A pipeline that has been checked: what is to be run, in order, and where everything goes. */
 import { join } from 'node:path';
 import type { ArtifactKind } from '../../checkpoint/index.js';
-import type { StageKind, Target } from './kind.js';
+import type { Foreseen, StageKind, Target } from './kind.js';
 
 /** Where an input comes from. */
 export type Source =
@@ -32,6 +32,7 @@ export interface Task {
   readonly target: Target | undefined;
   /** As {@link Stage.config}, with the sizes of the target. */
   readonly config: unknown;
+  readonly foreseen: Foreseen;
   readonly dir: string;
 }
 
@@ -61,9 +62,14 @@ export function outputPath(task: Task, kind: ArtifactKind): string {
   return join(task.dir, name);
 }
 
+/** Whether what a task makes is for a target: it is, or it is for all. */
+export function isFor(task: Task, target: Target | undefined): boolean {
+  return task.target === undefined || task.target === target;
+}
+
 /** The task that makes an input of another one: that of the same target, or the only one. */
 export function makerOf(tasks: readonly Task[], stage: Stage, target: Target | undefined): Task {
-  const found = tasks.find((task) => task.stage === stage && (!stage.perTarget || task.target === target));
+  const found = tasks.find((task) => task.stage === stage && isFor(task, target));
   if (found === undefined) throw new Error(`internal: no task of ${stage.name} for ${target?.name ?? 'all targets'}`);
   return found;
 }
