@@ -13,7 +13,7 @@ export const distillCommand: Command = {
     flags.required(flags.config),
     flags.set,
     flags.seed,
-    { ...flags.dryRun, description: `${flags.dryRun.description}, the ancestor neither` },
+    flags.dryRun,
     flags.engine,
     flags.device,
     flags.threads,
