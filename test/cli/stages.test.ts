@@ -233,8 +233,8 @@ describe('distill', () => {
       top-5      99.1 %
       loss       0.4123
       ancestor   95.1 % on training images, 305034 parameters
-      templates  27572 parameters, 9.0 % of the ancestor
-      scalers    3514 parameters
+      bank       27572 parameters, 9.0 % of the ancestor
+      own        3514 parameters in scalers
       sizes      64x6, 32x3
       memory     640 MiB at most
       trained    1200 steps, 3 epochs

@@ -78,8 +78,8 @@ async function render(result: DistillResult): Promise<string> {
     ],
     [
       ['ancestor', `${share(result.ancestorTrainTop1)} on training images, ${result.ancestorParameters} parameters`],
-      ['templates', `${result.templateParameters} parameters, ${share(result.templateShare)} of the ancestor`],
-      ['scalers', `${result.scalerParameters} parameters`],
+      ['bank', `${result.templateParameters} parameters, ${share(result.templateShare)} of the ancestor`],
+      ['own', `${result.scalerParameters} parameters in scalers`],
       ['sizes', [result.auxiliary, ...result.sizes].map(sizeText).join(', ')],
       ['memory', `${mebibytes(result.peakMemory)} at most`],
     ],
