@@ -36,8 +36,8 @@ export interface EvaluateResult {
 }
 
 /**
- * @param source path of a model, or of templates and the scalers of a target, which are materialised first
- * @param options.heads attention heads, for a checkpoint that does not say how many it has
+ * @param source path of a model; or with `heads`, for a checkpoint that does not tell them; or templates and the scalers of
+ * a target, of which the weights are made first
  * @throws CheckpointError, ModelError, ConfigError when the model does not fit the data, DataError, EngineError;
  * InterruptedError when `context.signal` was aborted.
  */
@@ -45,10 +45,9 @@ export async function evaluate(
   source: string | StartInputs,
   config: EvaluateSettings,
   context: StageContext,
-  options: { readonly heads?: number } = {},
 ): Promise<EvaluateResult> {
   checkEngine(config.engine);
-  const { spec, values } = await loadStart(typeof source === 'string' ? { model: source, ...options } : source);
+  const { spec, values } = await loadStart(typeof source === 'string' ? { model: source } : source);
   context.emit({ type: 'phase', text: 'opening data' });
   const dataset = await openData(config.data, 'test', { seed: config.seed });
   const { channels } = dataset;

@@ -332,12 +332,9 @@ describe('eval', () => {
   it('runs the stage on the model and prints a table', async () => {
     const { code, stdout } = await wave(['eval', 'm.safetensors', '--config', config]);
     expect(code).toBe(0);
-    const [model, settings, , options] = evaluate.mock.calls[0];
-    expect({ model, settings, options }).toMatchObject({
-      model: 'm.safetensors',
-      settings: { epochs: 5 },
-      options: {},
-    });
+    const [source, settings] = evaluate.mock.calls[0];
+    expect(source).toEqual({ model: 'm.safetensors' });
+    expect(settings).toMatchObject({ epochs: 5 });
     expect(stdout).toMatchInlineSnapshot(`
       " top-1   top-5    loss  images  images/s
       ------  ------  ------  ------  --------
@@ -377,7 +374,7 @@ describe('eval', () => {
 
   it('hands --heads to the stage', async () => {
     await wave(['eval', 'm.safetensors', '--config', config, '--heads', '3']);
-    expect(evaluate.mock.calls[0][3]).toEqual({ heads: 3 });
+    expect(evaluate.mock.calls[0][0]).toEqual({ model: 'm.safetensors', heads: 3 });
   });
 
   it('refuses a percentage as --min-accuracy', async () => {

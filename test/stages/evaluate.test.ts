@@ -134,12 +134,13 @@ describe('a checkpoint that says nothing about itself', () => {
   });
 
   it('gives the same quality when the heads are given', async () => {
-    const found = await evaluate(bare(), settings(50), context(), { heads: 2 });
+    const found = await evaluate({ model: bare(), heads: 2 }, settings(50), context());
     expect(found).toMatchObject({ top1: trained.top1, top5: trained.top5 });
   });
 
   it('is refused without them, and with heads that do not fit', async () => {
-    const refused = (heads?: number) => evaluate(bare(), settings(50), context(), heads === undefined ? {} : { heads });
+    const refused = (heads?: number) =>
+      evaluate({ model: bare(), ...(heads === undefined ? {} : { heads }) }, settings(50), context());
     await expect(refused()).rejects.toThrow(
       new ModelError(`${bare()}: does not say how many attention heads it has; give --heads N`),
     );
@@ -147,7 +148,7 @@ describe('a checkpoint that says nothing about itself', () => {
   });
 
   it('cannot be contradicted when it does say', async () => {
-    const refused = evaluate(model, settings(50), context(), { heads: 4 });
+    const refused = evaluate({ model, heads: 4 }, settings(50), context());
     await expect(refused).rejects.toThrow(`${model}: has 2 heads, --heads says 4; leave --heads out`);
   });
 });
