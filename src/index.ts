@@ -44,6 +44,14 @@ export { type Geometry, geometry, type ModelSpec, modelSpecSchema, type Preproce
 export * from './ops/index.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
+export {
+  checkDistill,
+  type DistillConfig,
+  type DistillInputs,
+  type DistillResult,
+  distill,
+  distillSchema,
+} from './stages/distill.js';
 export { type EvaluateConfig, type EvaluateResult, evaluate, evaluateSchema } from './stages/evaluate.js';
 export {
   checkFinetune,

@@ -10,6 +10,14 @@ export const model: Flag = {
   group: 'Input',
 };
 
+export const ancestor: Flag = {
+  name: 'ancestor',
+  type: 'string',
+  value: 'FILE',
+  description: 'Trained model: model.safetensors, or a folder that holds one; of wave or a ViT checkpoint of timm',
+  group: 'Input',
+};
+
 export const templates: Flag = {
   name: 'templates',
   type: 'string',
@@ -87,6 +95,13 @@ export const heads: Flag = {
   description: 'Attention heads, for a checkpoint that does not say how many it has',
   group: 'Options',
   min: 1,
+};
+
+/** `heads` of a command whose only checkpoint is the ancestor. */
+export const ancestorHeads: Flag = {
+  ...heads,
+  description: 'Attention heads of the ancestor, for a checkpoint that does not say how many it has',
+  group: 'Input',
 };
 
 export const engine: Flag = {

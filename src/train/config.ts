@@ -42,6 +42,32 @@ export function checkTrain(
 
 export const trainSchema = trainFields.superRefine(checkTrain);
 
+/** Values that differ from those of `trainFields` in one stage. */
+export interface TrainDefaults {
+  readonly lr?: number;
+  readonly weightDecay?: number;
+  /** Length of a run that names neither epochs nor steps. */
+  readonly steps?: number;
+}
+
+/** `trainSchema` with the defaults of one stage. */
+export function trainSchemaWith({ lr, weightDecay, steps }: TrainDefaults) {
+  const { shape } = trainFields;
+  return trainFields
+    .extend({ lr: withDefault(shape.lr, lr), weight_decay: withDefault(shape.weight_decay, weightDecay) })
+    .overwrite((block) => (block.epochs === null && block.steps === null ? { ...block, steps: steps ?? null } : block))
+    .superRefine(checkTrain);
+}
+
+function withDefault(field: z.ZodDefault<z.ZodNumber>, value: number | undefined): z.ZodDefault<z.ZodNumber> {
+  return value === undefined
+    ? field
+    : field
+        .unwrap()
+        .default(value)
+        .describe(field.description ?? '');
+}
+
 /** The checked `train:` block. */
 export type TrainConfig = z.output<typeof trainFields>;
 

@@ -9,6 +9,7 @@ export {
   type TrainConfig,
   trainFields,
   trainSchema,
+  trainSchemaWith,
 } from './config.js';
 export { dropPathFactors } from './drop-path.js';
 export { evaluateModel } from './evaluate.js';

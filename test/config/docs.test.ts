@@ -6,6 +6,14 @@ import { engineSchema } from '#wave/config/engine-schema.js';
 import { dataSchema, jsonSchema, loadConfig } from '#wave/config/index.js';
 import { modelSchema } from '#wave/model/config.js';
 import { PRESETS } from '#wave/model/presets.js';
+import { distillSchema } from '#wave/stages/distill.js';
+import {
+  auxiliarySchema,
+  ceSchema,
+  distillBlockSchema,
+  kdSchema,
+  templatesSchema,
+} from '#wave/stages/distill-config.js';
 import { finetuneSchema } from '#wave/stages/finetune.js';
 import { pretrainSchema } from '#wave/stages/pretrain.js';
 import { evalSchema } from '#wave/stages/schemas.js';
@@ -39,12 +47,24 @@ const finetuneOnly = z.strictObject(
   Object.fromEntries(Object.entries(finetuneFields.shape).filter(([key]) => !(key in trainFields.shape))),
 );
 
+/** Some keys of the `train:` block of a stage. */
+function pick(stage: { readonly shape: { readonly train: z.ZodType } }, keys: readonly string[]) {
+  const block = stage.shape.train as z.ZodPrefault<z.ZodObject>;
+  return z.strictObject(Object.fromEntries(keys.map((key) => [key, block.unwrap().shape[key] as z.ZodType])));
+}
+
 /** Heading of each block, its schema, and the least it needs to have all keys. */
 const BLOCKS = [
   ['The `data:` block', dataSchema, { source: 'synthetic' }],
   ['The `model:` block', modelSchema, {}],
   ['The `train:` block', trainSchema, { epochs: 1 }],
   ['The `train:` block of `finetune`', finetuneOnly, { ema: {} }],
+  ['The `train:` block of `distill`', pick(distillSchema, ['lr', 'weight_decay']), {}],
+  ['The `templates:` block', templatesSchema, {}],
+  ['The `auxiliary:` block', auxiliarySchema, {}],
+  ['The `distill:` block', distillBlockSchema, {}],
+  ['The `kd:` block', kdSchema, {}],
+  ['The `ce:` block', ceSchema, {}],
   ['The `eval:` block', evalSchema, {}],
   ['The `engine:` block', engineSchema, {}],
 ] as const;
@@ -70,7 +90,7 @@ describe('docs/configuration.md', () => {
   it('has a section for every key at the top', () => {
     const isThere = (key: string) =>
       text.includes(`\n## The \`${key}:\` block\n`) || text.includes(`\n## The \`${key}\` key\n`);
-    const keys = [...Object.keys(pretrainSchema.shape), ...Object.keys(finetuneSchema.shape)];
+    const keys = [pretrainSchema, finetuneSchema, distillSchema].flatMap(({ shape }) => Object.keys(shape));
     expect(keys.filter((key) => !isThere(key))).toEqual([]);
   });
 

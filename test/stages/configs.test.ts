@@ -7,13 +7,18 @@ import type { z } from 'zod';
 import { parseArguments } from '#wave/cli/parse.js';
 import { COMMANDS } from '#wave/cli/registry.js';
 import { loadConfig } from '#wave/config/index.js';
+import { checkDistill, distillSchema } from '#wave/stages/distill.js';
 import { evaluateSchema } from '#wave/stages/evaluate.js';
 import { finetuneSchema } from '#wave/stages/finetune.js';
 import { checkPretrain, pretrainSchema } from '#wave/stages/pretrain.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The settings of a stage, by the name of its command and of the files for it. */
-const STAGES: Readonly<Record<string, z.ZodType>> = { pretrain: pretrainSchema, finetune: finetuneSchema };
+const STAGES: Readonly<Record<string, z.ZodType>> = {
+  pretrain: pretrainSchema,
+  distill: distillSchema,
+  finetune: finetuneSchema,
+};
 
 const files = readdirSync(join(root, 'configs'), { recursive: true, encoding: 'utf8' })
   .filter((name) => /\.ya?ml$/.test(name))
@@ -27,7 +32,7 @@ function openingComment(text: string): string[] {
 }
 
 it('there are configurations to check', () => {
-  expect(files).toEqual(expect.arrayContaining(['configs/mnist/pretrain.yaml', 'configs/mnist/finetune.yaml']));
+  expect(files).toEqual(expect.arrayContaining(Object.keys(STAGES).map((stage) => `configs/mnist/${stage}.yaml`)));
 });
 
 describe.each(files)('%s', (file) => {
@@ -39,6 +44,7 @@ describe.each(files)('%s', (file) => {
     expect(schema, `${file} must be named after a stage: ${Object.keys(STAGES).join(', ')}`).toBeDefined();
     const config = loadConfig({ schema, file: join(root, file) });
     if (schema === pretrainSchema) checkPretrain(pretrainSchema.parse(config));
+    if (schema === distillSchema) checkDistill(distillSchema.parse(config));
   });
 
   it('serves an evaluation as it is', () => {
@@ -57,7 +63,9 @@ describe.each(files)('%s', (file) => {
     const args = await parseArguments(name, command, words);
     const schema = name === 'eval' ? evaluateSchema : STAGES[name];
     const given = args.needText('config');
-    expect(given).toBe(file);
+    // Where one stage needs another, its file shows the command of that one, too.
+    if (name === basename(file, '.yaml')) expect(given).toBe(file);
+    expect(files).toContain(given);
     loadConfig({ schema, file: join(root, given), sets: args.list('set') });
   });
 });
