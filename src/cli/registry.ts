@@ -18,6 +18,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/pretrain.js')).pretrainCommand,
   },
   {
+    name: 'distill',
+    summary: 'Condense a trained model, the ancestor, into a bank of weight templates',
+    group: 'Train',
+    load: async () => (await import('./commands/distill.js')).distillCommand,
+  },
+  {
+    name: 'finetune',
+    summary: 'Train a model, or one made of templates and scalers, on a downstream set',
+    group: 'Train',
+    load: async () => (await import('./commands/finetune.js')).finetuneCommand,
+  },
+  {
     name: 'eval',
     summary: 'Measure the accuracy of a model on a data set',
     group: 'Use',
