@@ -49,7 +49,7 @@ export { collect, type Fill } from './model/fill.js';
 export { forward } from './model/forward.js';
 export { initialise, initialiser } from './model/initialise.js';
 export { type LoadedModel, type LoadedSpec, loadModel, loadModelSpec } from './model/load.js';
-export { isDecayed, parameterCount, parameterShapes } from './model/parameters.js';
+export { isDecayed, isEmbedding, isHead, isNorm, parameterCount, parameterShapes } from './model/parameters.js';
 export { preprocessFor } from './model/preprocess.js';
 export { PRESET_NAMES, PRESETS, type Preset, type PresetName } from './model/presets.js';
 export { saveModel } from './model/save.js';
@@ -58,7 +58,22 @@ export { type Geometry, geometry, type ModelSpec, modelSpecSchema, type Preproce
 export * from './ops/index.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
+export {
+  checkDistill,
+  type DistillConfig,
+  type DistillInputs,
+  type DistillResult,
+  distill,
+  distillSchema,
+} from './stages/distill.js';
 export { type EvaluateConfig, type EvaluateResult, evaluate, evaluateSchema } from './stages/evaluate.js';
+export {
+  checkFinetune,
+  type FinetuneConfig,
+  type FinetuneResult,
+  finetune,
+  finetuneSchema,
+} from './stages/finetune.js';
 export { type InitOptions, type InitResult, initTarget } from './stages/init.js';
 export type { InitFiles } from './stages/init-inputs.js';
 export type { OutFile } from './stages/out-file.js';
@@ -72,5 +87,6 @@ export {
 } from './stages/pretrain.js';
 export { type OutFolder, type RunFolder, runFolder } from './stages/run-folder.js';
 export { type Companion, restoreState, saveState } from './stages/saved-state.js';
+export type { StartInputs } from './stages/start-model.js';
 // Training.
 export * from './train/index.js';

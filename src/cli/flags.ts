@@ -1,6 +1,39 @@
 /** The flags that several commands share, each defined once. A command lists those that make sense for it. */
 import type { Flag } from './command.js';
 
+export const model: Flag = {
+  name: 'model',
+  type: 'string',
+  value: 'FILE',
+  description:
+    'Model to start from: model.safetensors, or a folder that holds one; of wave or a ViT checkpoint of timm',
+  group: 'Input',
+};
+
+export const ancestor: Flag = {
+  name: 'ancestor',
+  type: 'string',
+  value: 'FILE',
+  description: 'Trained model: model.safetensors, or a folder that holds one; of wave or a ViT checkpoint of timm',
+  group: 'Input',
+};
+
+export const templates: Flag = {
+  name: 'templates',
+  type: 'string',
+  value: 'FILE',
+  description: 'Template bank: templates.safetensors',
+  group: 'Input',
+};
+
+export const scalers: Flag = {
+  name: 'scalers',
+  type: 'string',
+  value: 'FILE',
+  description: 'Scalers of the model to be made of the templates: scalers.safetensors',
+  group: 'Input',
+};
+
 export const config: Flag = {
   name: 'config',
   type: 'string',
@@ -62,6 +95,13 @@ export const heads: Flag = {
   description: 'Attention heads, for a checkpoint that does not say how many it has',
   group: 'Options',
   min: 1,
+};
+
+/** `heads` of a command whose only checkpoint is the ancestor. */
+export const ancestorHeads: Flag = {
+  ...heads,
+  description: 'Attention heads of the ancestor, for a checkpoint that does not say how many it has',
+  group: 'Input',
 };
 
 export const engine: Flag = {

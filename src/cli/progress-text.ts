@@ -40,6 +40,16 @@ export function share(value: number): string {
   return `${(100 * value).toFixed(1)} %`;
 }
 
+/** `312 MiB` of bytes. */
+export function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
+}
+
+/** `64x4`: width and depth. */
+export function sizeText({ width, depth }: { readonly width: number; readonly depth: number }): string {
+  return `${width}x${depth}`;
+}
+
 /** `3:21` or `1:02:03` of seconds. */
 export function duration(seconds: number): string {
   if (!Number.isFinite(seconds)) return '?';

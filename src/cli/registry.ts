@@ -18,10 +18,22 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/pretrain.js')).pretrainCommand,
   },
   {
+    name: 'distill',
+    summary: 'Condense a trained model, the ancestor, into a bank of weight templates',
+    group: 'Train',
+    load: async () => (await import('./commands/distill.js')).distillCommand,
+  },
+  {
     name: 'init',
     summary: 'Initialise a model of any depth and width from templates, an ancestor or scratch',
     group: 'Train',
     load: async () => (await import('./commands/init.js')).initCommand,
+  },
+  {
+    name: 'finetune',
+    summary: 'Train a model, or one made of templates and scalers, on a downstream set',
+    group: 'Train',
+    load: async () => (await import('./commands/finetune.js')).finetuneCommand,
   },
   {
     name: 'eval',

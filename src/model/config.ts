@@ -107,11 +107,12 @@ function ownImage(config: ModelConfig): [number, number] | undefined {
 }
 
 /**
+ * @param role what the model is, for the message
  * @throws ConfigError when the model expects other images or classes than the data has.
  */
-export function checkFits(spec: ModelSpec, data: Omit<DataFacts, 'preprocess'>): void {
+export function checkFits(spec: ModelSpec, data: Omit<DataFacts, 'preprocess'>, role = 'model'): void {
   const refuse = (what: string, model: string | number, found: string | number) => {
-    throw new ConfigError(`model and data: the model has ${what} ${model}, the data ${found}; change one of them`);
+    throw new ConfigError(`${role} and data: the ${role} has ${what} ${model}, the data ${found}; change one of them`);
   };
   if (spec.channels !== data.channels) refuse('channels', spec.channels, data.channels);
   if (spec.classes !== data.classes) refuse('classes', spec.classes, data.classes);

@@ -41,6 +41,21 @@ export function parameterCount(spec: ModelSpec): number {
   return count;
 }
 
+/** Whether a parameter belongs to what makes tokens of an image: tokens, position embedding, patch embedding. */
+export function isEmbedding(name: string): boolean {
+  return /^(cls_token|dist_token|reg_token|pos_embed|patch_embed\..*)$/.test(name);
+}
+
+/** Whether a parameter belongs to a layer norm. */
+export function isNorm(name: string): boolean {
+  return /(^|\.)(fc_)?norm\d?\./.test(name);
+}
+
+/** Whether a parameter belongs to a classifier: the head, or that of the distillation token. */
+export function isHead(name: string): boolean {
+  return /^head(_dist)?\./.test(name);
+}
+
 /** Tokens and position embedding: like 1-D tensors, they are not subject to weight decay (timm's `no_weight_decay`). */
 const UNDECAYED = new Set(['cls_token', 'dist_token', 'reg_token', 'pos_embed']);
 

@@ -6,16 +6,18 @@ import { checkEngine, createEngine } from '../engine/create.js';
 import { checkFits } from '../model/config.js';
 import { loadModel } from '../model/load.js';
 import { preprocessFor } from '../model/preprocess.js';
-import type { ModelSpec, Preprocess } from '../model/spec.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
+import { distillShape } from './distill-config.js';
+import { warnOfOtherPixels } from './pixels.js';
 import { commonShape, modelShape } from './schemas.js';
 
-/** The configuration of a training run serves as it is: its `model:` and `train:` blocks are checked and not used. */
+/** The configuration of a training run serves as it is: what only training needs is checked and not used. */
 export const evaluateSchema = z.strictObject({
   ...modelShape,
+  ...z.strictObject(distillShape).partial().shape,
   ...commonShape,
-  train: train.trainFields.prefault({}),
+  train: train.finetuneFields.prefault({}),
 });
 
 /** The checked configuration of `evaluate`. */
@@ -70,14 +72,6 @@ export async function evaluate(
   } finally {
     await Promise.all([loader.close(), engine.dispose()]);
   }
-}
-
-/** A model sees other pixels than it was trained with: nothing fails, the accuracy is just lower than it should be. */
-function warnOfOtherPixels({ preprocess }: ModelSpec, given: Preprocess, { emit }: StageContext): void {
-  const differs = (own: readonly number[], other: readonly number[]) => own.join() !== other.join();
-  if (!preprocess || !(differs(preprocess.mean, given.mean) || differs(preprocess.std, given.std))) return;
-  const text = ({ mean, std }: Preprocess) => `mean [${mean.join(', ')}], std [${std.join(', ')}]`;
-  emit({ type: 'warning', text: `the model was trained with ${text(preprocess)}, the data block has ${text(given)}` });
 }
 
 /** For states that are never trained. */

@@ -1,5 +1,6 @@
 /** The `train:` block: optimiser, schedule and regularisation, with DeiT's defaults where they suit small runs. */
 import { z } from 'zod';
+import { FREEZE_ENTRY } from './freeze.js';
 
 const share = z.number().min(0).lt(1);
 
@@ -21,7 +22,11 @@ export const trainFields = z.strictObject({
   log_every: z.int().min(1).default(10).describe('steps between lines of metrics.jsonl'),
 });
 
-export const trainSchema = trainFields.superRefine(({ epochs, steps, lr, min_lr }, context) => {
+/** The rules that tie keys together, for every block that has those of `trainFields`. */
+export function checkTrain(
+  { epochs, steps, lr, min_lr }: Pick<TrainConfig, 'epochs' | 'steps' | 'lr' | 'min_lr'>,
+  context: z.RefinementCtx,
+): void {
   if ((epochs === null) === (steps === null)) {
     const found = epochs === null ? 'neither' : 'both';
     context.addIssue({
@@ -33,10 +38,58 @@ export const trainSchema = trainFields.superRefine(({ epochs, steps, lr, min_lr 
   if (min_lr > lr) {
     context.addIssue({ code: 'custom', path: ['min_lr'], message: `must not exceed lr (${lr}), found ${min_lr}` });
   }
-});
+}
+
+export const trainSchema = trainFields.superRefine(checkTrain);
+
+/** Values that differ from those of `trainFields` in one stage. */
+export interface TrainDefaults {
+  readonly lr?: number;
+  readonly weightDecay?: number;
+  /** Length of a run that names neither epochs nor steps. */
+  readonly steps?: number;
+}
+
+/** `trainSchema` with the defaults of one stage. */
+export function trainSchemaWith({ lr, weightDecay, steps }: TrainDefaults) {
+  const { shape } = trainFields;
+  return trainFields
+    .extend({ lr: withDefault(shape.lr, lr), weight_decay: withDefault(shape.weight_decay, weightDecay) })
+    .overwrite((block) => (block.epochs === null && block.steps === null ? { ...block, steps: steps ?? null } : block))
+    .superRefine(checkTrain);
+}
+
+function withDefault(field: z.ZodDefault<z.ZodNumber>, value: number | undefined): z.ZodDefault<z.ZodNumber> {
+  return value === undefined
+    ? field
+    : field
+        .unwrap()
+        .default(value)
+        .describe(field.description ?? '');
+}
 
 /** The checked `train:` block. */
-export type TrainConfig = z.output<typeof trainSchema>;
+export type TrainConfig = z.output<typeof trainFields>;
+
+/** What `finetune` has besides. */
+export const finetuneFields = trainFields.extend({
+  head: z.enum(['auto', 'keep', 'replace']).default('auto').describe('auto = kept when the numbers of classes agree'),
+  layer_decay: z.number().positive().max(1).default(1).describe('learning rate per layer towards the input; 1 = off'),
+  freeze: z
+    .array(z.string().regex(FREEZE_ENTRY, 'expected a group or a parameter name, such as embeddings or blocks.0-3'))
+    .default([])
+    .describe('parameters that are not trained'),
+  ema: z
+    .strictObject({
+      decay: share.default(0.999).describe('share of the average that one step keeps'),
+      warmup: z.boolean().default(true).describe('keep less in the first steps'),
+    })
+    .nullable()
+    .default(null)
+    .describe('moving average of the weights, which becomes the model; null = off'),
+});
+
+export const finetuneTrainSchema = finetuneFields.superRefine(checkTrain);
 
 /** Length of a training run. */
 export interface Plan {

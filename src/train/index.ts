@@ -1,11 +1,24 @@
 /** Training: programs, schedule, loop, scores. */
-export { type Plan, planRun, type TrainConfig, trainFields, trainSchema } from './config.js';
+export { type AverageSettings, averageDecay, ParameterAverage } from './average.js';
+export {
+  checkTrain,
+  finetuneFields,
+  finetuneTrainSchema,
+  type Plan,
+  planRun,
+  type TrainConfig,
+  trainFields,
+  trainSchema,
+  trainSchemaWith,
+} from './config.js';
 export { dropPathFactors } from './drop-path.js';
 export { evaluateModel } from './evaluate.js';
+export { frozenParameters } from './freeze.js';
+export { layerOf, layerScale } from './layer-decay.js';
 export { type LoopStep, type PlannedStep, runLoop } from './loop.js';
 export { MetricsLog } from './metrics.js';
 export { DROP_PATH, inferenceProgram, LOGITS, PATCHES, TARGETS, trainingProgram } from './program.js';
 export { learningRate, type Schedule } from './schedule.js';
 export { addScores, NO_SCORES, type Quality, quality, type Scores, score } from './scores.js';
-export { modelEntries } from './state.js';
+export { type ModelRules, modelEntries } from './state.js';
 export { smoothedTargets } from './targets.js';

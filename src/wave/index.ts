@@ -45,4 +45,4 @@ export {
 } from './program.js';
 export { randomScalers, randomTemplates, type ScalersOf } from './random.js';
 export { type TemplateTrainingRule, templateEntries } from './state.js';
-export { type TargetSize, targetSpec } from './target.js';
+export { type TargetSize, targetSpec, widthUnit } from './target.js';

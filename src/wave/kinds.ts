@@ -5,6 +5,9 @@
 import { parameterShapes } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
 
+/** Weights and biases of classifiers, which are left out of a bank when classes differ. */
+export { isHead } from '../model/parameters.js';
+
 /**
  * What an axis of a parameter runs over. Axes of one role are cut into blocks in the same way in every tensor, so that
  * what one tensor writes is what the next one reads.
@@ -97,9 +100,4 @@ export function modelKinds(spec: ModelSpec): Kind[] {
     if (axes === undefined) throw new Error(`internal: no axes are known for ${name}`);
     return { name, axes, perBlock: name.startsWith('blocks.'), isMatrix: MATRICES.has(name) };
   });
-}
-
-/** Whether a parameter is the bias or weight of a classifier; these are left out of a bank when classes differ. */
-export function isHead(name: string): boolean {
-  return /^head(_dist)?\./.test(name);
 }

@@ -25,7 +25,7 @@ export function targetSpec({ model, templates }: BankSpec, { depth, width, heads
     }
   }
   const headSize = model.width / model.heads;
-  const unit = heads === undefined ? leastCommonMultiple(templates.width, headSize) : templates.width;
+  const unit = heads === undefined ? widthUnit({ model, templates }) : templates.width;
   if (width % unit !== 0) {
     const below = Math.floor(width / unit) * unit;
     const nearest = [below, below + unit].filter((candidate) => candidate > 0);
@@ -50,6 +50,11 @@ export function targetSpec({ model, templates }: BankSpec, { depth, width, heads
     heads: targetHeads,
     hidden: (model.hidden / blocks) * (width / templates.width),
   };
+}
+
+/** What the widths of targets are multiples of, when their heads keep the auxiliary model's head size. */
+export function widthUnit({ model, templates }: BankSpec): number {
+  return leastCommonMultiple(templates.width, model.width / model.heads);
 }
 
 function leastCommonMultiple(a: number, b: number): number {

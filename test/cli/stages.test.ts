@@ -21,9 +21,15 @@ const schema = z.strictObject({
 
 const pretrain = vi.fn();
 const checkPretrain = vi.fn();
+const distill = vi.fn();
+const checkDistill = vi.fn();
+const finetune = vi.fn();
+const checkFinetune = vi.fn();
 const evaluate = vi.fn();
 const predict = vi.fn();
 vi.mock('#wave/stages/pretrain.js', () => ({ pretrain, checkPretrain, pretrainSchema: schema }));
+vi.mock('#wave/stages/distill.js', () => ({ distill, checkDistill, distillSchema: schema }));
+vi.mock('#wave/stages/finetune.js', () => ({ finetune, checkFinetune, finetuneSchema: schema }));
 vi.mock('#wave/stages/evaluate.js', () => ({ evaluate, evaluateSchema: schema }));
 vi.mock('#wave/stages/predict.js', () => ({ predict }));
 
@@ -41,6 +47,8 @@ afterAll(() => rm(folder, { recursive: true }));
 beforeEach(() => {
   vi.resetAllMocks();
   pretrain.mockResolvedValue(trained);
+  distill.mockResolvedValue(distilled);
+  finetune.mockResolvedValue({ ...trained, trainable: 1234, head: 'new' });
   evaluate.mockResolvedValue(measured);
   predict.mockResolvedValue(predicted);
 });
@@ -57,6 +65,21 @@ const trained = {
   seconds: 201,
   engine: 'ort',
   device: 'cpu',
+};
+const { model: _model, parameters: _parameters, ...quality } = trained;
+const distilled = {
+  ...quality,
+  templates: 'runs/b/templates.safetensors',
+  scalers: 'runs/b/scalers.safetensors',
+  ancestorTrainTop1: 0.951,
+  templateParameters: 27_572,
+  scalerParameters: 3514,
+  ancestorParameters: 305_034,
+  templateShare: 0.0904,
+  auxiliary: { depth: 6, width: 64, heads: 2 },
+  sizes: [{ depth: 3, width: 32, heads: 1 }],
+  compiledMemory: 300 * 2 ** 20,
+  peakMemory: 640 * 2 ** 20,
 };
 const measured = { top1: 0.8761, top5: 0.991, loss: 0.41234, images: 10_000, imagesPerSecond: 2345.6 };
 const predicted = {
@@ -183,6 +206,125 @@ describe('pretrain', () => {
     expect((await wave([...words, '--quiet'])).stderr).toBe('');
     expect((await wave([...words, '--progress', 'none'])).stderr).toBe('');
     expect(onlyDocument((await wave([...words, '--json'])).stdout)).toMatchObject({ ok: true });
+  });
+});
+
+describe('distill', () => {
+  const words = () => ['distill', '--ancestor', 'a.safetensors', '--config', config, '--out', 'runs/b'];
+
+  it('hands ancestor, settings and folder to the stage', async () => {
+    expect((await wave(words())).code).toBe(0);
+    await wave([...words(), '--heads', '3', '--resume', '--seed', '7']);
+    expect(distill.mock.calls.map(([, ...rest]) => rest.slice(0, 2))).toEqual([
+      [{ ancestor: 'a.safetensors' }, { dir: 'runs/b', force: false, resume: false }],
+      [
+        { ancestor: 'a.safetensors', heads: 3 },
+        { dir: 'runs/b', force: false, resume: true },
+      ],
+    ]);
+    expect(distill.mock.calls[1]?.[0]).toMatchObject({ seed: 7, epochs: 5 });
+  });
+
+  it('prints a table', async () => {
+    expect((await wave(words())).stdout).toMatchInlineSnapshot(`
+      "templates  runs/b/templates.safetensors
+      scalers    runs/b/scalers.safetensors
+      top-1      87.6 %
+      top-5      99.1 %
+      loss       0.4123
+      ancestor   95.1 % on training images, 305034 parameters
+      bank       27572 parameters, 9.0 % of the ancestor
+      own        3514 parameters in scalers
+      sizes      64x6, 32x3
+      memory     640 MiB at most
+      trained    1200 steps, 3 epochs
+      time       3:21, 1235 images/s
+      engine     ort/cpu
+      "
+    `);
+  });
+
+  it('prints the result as JSON', async () => {
+    expect(onlyDocument((await wave([...words(), '--json'])).stdout)).toEqual({ ok: true, result: distilled });
+  });
+
+  it('needs an ancestor, and either --force or --resume', async () => {
+    const { code, stderr } = await wave(['distill', '--config', config, '--out', 'runs/b']);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('--ancestor') });
+    expect((await wave([...words(), '--force', '--resume'])).code).toBe(2);
+    expect(distill).not.toHaveBeenCalled();
+  });
+
+  it('checks the settings and starts nothing with --dry-run', async () => {
+    expect((await wave([...words(), '--dry-run'])).stdout).toContain('epochs: 5\n');
+    expect(checkDistill).toHaveBeenCalledOnce();
+    expect(distill).not.toHaveBeenCalled();
+  });
+});
+
+describe('finetune', () => {
+  const common = () => ['finetune', '--config', config, '--out', 'runs/f'];
+
+  it('hands a model, or templates and scalers, to the stage', async () => {
+    await wave([...common(), '--model', 'm', '--seed', '7']);
+    await wave([...common(), '--model', 'm', '--heads', '3', '--force']);
+    await wave([...common(), '--templates', 't', '--scalers', 's', '--resume']);
+    const out = { dir: 'runs/f', force: false, resume: false };
+    expect(finetune.mock.calls.map(([, ...rest]) => rest.slice(0, 2))).toEqual([
+      [{ model: 'm' }, out],
+      [
+        { model: 'm', heads: 3 },
+        { ...out, force: true },
+      ],
+      [
+        { templates: 't', scalers: 's' },
+        { ...out, resume: true },
+      ],
+    ]);
+    expect(finetune.mock.calls[0][0]).toMatchObject({ seed: 7, epochs: 5 });
+  });
+
+  it.each([
+    [[], 'found none of them'],
+    [['--templates', 't'], 'found --templates'],
+    [['--scalers', 's'], 'found --scalers'],
+    [['--model', 'm', '--scalers', 's'], 'found --model and --scalers'],
+    [['--model', 'm', '--templates', 't', '--scalers', 's'], 'found --model and --templates and --scalers'],
+  ])('refuses %j as inputs', async (words, found) => {
+    const { code, stderr } = await wave([...common(), ...words]);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: `wave: error: give --model FILE, or --templates FILE and --scalers FILE; ${found}\n`,
+    });
+    expect(finetune).not.toHaveBeenCalled();
+  });
+
+  it('refuses --heads where scalers know them, and --resume together with --force', async () => {
+    const parts = ['--templates', 't', '--scalers', 's'];
+    expect(await wave([...common(), ...parts, '--heads', '3'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/^wave: error: --heads is for a checkpoint given by --model: [^\n]+\n$/),
+    });
+    expect(await wave([...common(), ...parts, '--force', '--resume'])).toMatchObject({ code: 2 });
+    expect(finetune).not.toHaveBeenCalled();
+  });
+
+  it('prints a table, or JSON', async () => {
+    const words = [...common(), '--model', 'm'];
+    const table = (await wave(words)).stdout;
+    expect(table).toContain(
+      '\nparameters  1200000\ntrainable   1234\nhead        new\ntrained     1200 steps, 3 epochs\n',
+    );
+    const { stdout } = await wave([...words, '--json']);
+    expect(onlyDocument(stdout)).toEqual({ ok: true, result: { ...trained, trainable: 1234, head: 'new' } });
+  });
+
+  it('checks the settings and starts nothing with --dry-run', async () => {
+    const { code, stdout } = await wave([...common(), '--model', 'm', '--dry-run']);
+    expect(code).toBe(0);
+    expect(stdout).toContain('\nepochs: 5\n');
+    expect(checkFinetune).toHaveBeenCalledOnce();
+    expect(finetune).not.toHaveBeenCalled();
   });
 });
 

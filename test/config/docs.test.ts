@@ -6,9 +6,18 @@ import { engineSchema } from '#wave/config/engine-schema.js';
 import { dataSchema, jsonSchema, loadConfig } from '#wave/config/index.js';
 import { modelSchema } from '#wave/model/config.js';
 import { PRESETS } from '#wave/model/presets.js';
+import { distillSchema } from '#wave/stages/distill.js';
+import {
+  auxiliarySchema,
+  ceSchema,
+  distillBlockSchema,
+  kdSchema,
+  templatesSchema,
+} from '#wave/stages/distill-config.js';
+import { finetuneSchema } from '#wave/stages/finetune.js';
 import { pretrainSchema } from '#wave/stages/pretrain.js';
 import { evalSchema } from '#wave/stages/schemas.js';
-import { trainSchema } from '#wave/train/index.js';
+import { finetuneFields, trainFields, trainSchema } from '#wave/train/index.js';
 
 const text = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
 
@@ -21,9 +30,9 @@ function leaves(schema: z.core.JSONSchema.BaseSchema, path: string[] = []): stri
   );
 }
 
-/** Keys and default cells of the first table in the section of a block. */
-function rowsOf(block: string): { readonly keys: readonly string[]; readonly defaults: string }[] {
-  const section = text.split(/^## /m).find((part) => part.startsWith(`The \`${block}:\` block\n`)) ?? '';
+/** Keys and default cells of the first table in the section with a heading. */
+function rowsOf(heading: string): { readonly keys: readonly string[]; readonly defaults: string }[] {
+  const section = text.split(/^## /m).find((part) => part.startsWith(`${heading}\n`)) ?? '';
   const table = /(?:^\|.*\n)+/m.exec(section)?.[0] ?? '';
   return [...table.matchAll(/^\| (`.*?) \|(.*?)\|/gm)].map(([, cell, second]) => {
     const keys = cell.replaceAll('`', '').split(',');
@@ -33,24 +42,42 @@ function rowsOf(block: string): { readonly keys: readonly string[]; readonly def
   });
 }
 
-/** Each block, its schema, and the least it needs. */
+/** What `finetune` has beside the keys that every `train:` block has. */
+const finetuneOnly = z.strictObject(
+  Object.fromEntries(Object.entries(finetuneFields.shape).filter(([key]) => !(key in trainFields.shape))),
+);
+
+/** Some keys of the `train:` block of a stage. */
+function pick(stage: { readonly shape: { readonly train: z.ZodType } }, keys: readonly string[]) {
+  const block = stage.shape.train as z.ZodPrefault<z.ZodObject>;
+  return z.strictObject(Object.fromEntries(keys.map((key) => [key, block.unwrap().shape[key] as z.ZodType])));
+}
+
+/** Heading of each block, its schema, and the least it needs to have all keys. */
 const BLOCKS = [
-  ['data', dataSchema, { source: 'synthetic' }],
-  ['model', modelSchema, {}],
-  ['train', trainSchema, { epochs: 1 }],
-  ['eval', evalSchema, {}],
-  ['engine', engineSchema, {}],
+  ['The `data:` block', dataSchema, { source: 'synthetic' }],
+  ['The `model:` block', modelSchema, {}],
+  ['The `train:` block', trainSchema, { epochs: 1 }],
+  ['The `train:` block of `finetune`', finetuneOnly, { ema: {} }],
+  ['The `train:` block of `distill`', pick(distillSchema, ['lr', 'weight_decay']), {}],
+  ['The `templates:` block', templatesSchema, {}],
+  ['The `auxiliary:` block', auxiliarySchema, {}],
+  ['The `distill:` block', distillBlockSchema, {}],
+  ['The `kd:` block', kdSchema, {}],
+  ['The `ce:` block', ceSchema, {}],
+  ['The `eval:` block', evalSchema, {}],
+  ['The `engine:` block', engineSchema, {}],
 ] as const;
 
 describe('docs/configuration.md', () => {
-  it.each(BLOCKS)('describes every key of the %s: block and no other', (block, schema) => {
-    const documented = rowsOf(block).flatMap(({ keys }) => keys);
+  it.each(BLOCKS)('describes every key under "%s" and no other', (heading, schema) => {
+    const documented = rowsOf(heading).flatMap(({ keys }) => keys);
     expect(documented.sort()).toEqual(leaves(jsonSchema(schema)).sort());
   });
 
-  it.each(BLOCKS)('tells the defaults of the %s: block', (block, schema, least) => {
+  it.each(BLOCKS)('tells the defaults under "%s"', (heading, schema, least) => {
     const config: unknown = schema.parse(least);
-    const told = rowsOf(block).flatMap(({ keys, defaults }) => {
+    const told = rowsOf(heading).flatMap(({ keys, defaults }) => {
       const values = [...defaults.matchAll(/`([^`]+)`/g)].map(([, value]) => parse(value) as unknown);
       return values.length === 0 ? [] : keys.map((key, i) => [key, values.length === 1 ? values[0] : values[i]]);
     });
@@ -63,7 +90,8 @@ describe('docs/configuration.md', () => {
   it('has a section for every key at the top', () => {
     const isThere = (key: string) =>
       text.includes(`\n## The \`${key}:\` block\n`) || text.includes(`\n## The \`${key}\` key\n`);
-    expect(Object.keys(pretrainSchema.shape).filter((key) => !isThere(key))).toEqual([]);
+    const keys = [pretrainSchema, finetuneSchema, distillSchema].flatMap(({ shape }) => Object.keys(shape));
+    expect(keys.filter((key) => !isThere(key))).toEqual([]);
   });
 
   it('lists the presets with their sizes', () => {

@@ -7,12 +7,18 @@ import type { z } from 'zod';
 import { parseArguments } from '#wave/cli/parse.js';
 import { COMMANDS } from '#wave/cli/registry.js';
 import { loadConfig } from '#wave/config/index.js';
+import { checkDistill, distillSchema } from '#wave/stages/distill.js';
 import { evaluateSchema } from '#wave/stages/evaluate.js';
+import { finetuneSchema } from '#wave/stages/finetune.js';
 import { checkPretrain, pretrainSchema } from '#wave/stages/pretrain.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-/** The stage of a file, by its name. */
-const STAGES: Readonly<Record<string, z.ZodType>> = { 'pretrain.yaml': pretrainSchema };
+/** The settings of a stage, by the name of its command and of the files for it. */
+const STAGES: Readonly<Record<string, z.ZodType>> = {
+  pretrain: pretrainSchema,
+  distill: distillSchema,
+  finetune: finetuneSchema,
+};
 
 const files = readdirSync(join(root, 'configs'), { recursive: true, encoding: 'utf8' })
   .filter((name) => /\.ya?ml$/.test(name))
@@ -26,7 +32,7 @@ function openingComment(text: string): string[] {
 }
 
 it('there are configurations to check', () => {
-  expect(files).toContain('configs/mnist/pretrain.yaml');
+  expect(files).toEqual(expect.arrayContaining(Object.keys(STAGES).map((stage) => `configs/mnist/${stage}.yaml`)));
 });
 
 describe.each(files)('%s', (file) => {
@@ -34,10 +40,11 @@ describe.each(files)('%s', (file) => {
   const commands = openingComment(text).filter((line) => line.startsWith('wave '));
 
   it('is named after a stage and accepted by it', () => {
-    const schema = STAGES[basename(file)];
+    const schema = STAGES[basename(file, '.yaml')];
     expect(schema, `${file} must be named after a stage: ${Object.keys(STAGES).join(', ')}`).toBeDefined();
     const config = loadConfig({ schema, file: join(root, file) });
     if (schema === pretrainSchema) checkPretrain(pretrainSchema.parse(config));
+    if (schema === distillSchema) checkDistill(distillSchema.parse(config));
   });
 
   it('serves an evaluation as it is', () => {
@@ -54,9 +61,11 @@ describe.each(files)('%s', (file) => {
     const command = await COMMANDS.find((entry) => entry.name === name)?.load();
     if (!command) throw new Error(`no command ${name}`);
     const args = await parseArguments(name, command, words);
-    const schema = name === 'eval' ? evaluateSchema : pretrainSchema;
+    const schema = name === 'eval' ? evaluateSchema : STAGES[name];
     const given = args.needText('config');
-    expect(given).toBe(file);
+    // Where one stage needs another, its file shows the command of that one, too.
+    if (name === basename(file, '.yaml')) expect(given).toBe(file);
+    expect(files).toContain(given);
     loadConfig({ schema, file: join(root, given), sets: args.list('set') });
   });
 });

@@ -1,6 +1,5 @@
 /** `wave pretrain`: trains a ViT from scratch. */
 import { ConfigError } from '../../base/errors.js';
-import type { PretrainResult } from '../../stages/pretrain.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
@@ -61,28 +60,6 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
   }
   const out = { dir: args.needText('out'), force, resume };
   const result = await pretrain(settings.config, out, await session.startStage());
-  return { data: result, text: await render(result) };
-}
-
-async function render(result: PretrainResult): Promise<string> {
-  const [{ renderPairs }, { duration, share }] = await Promise.all([
-    import('../table.js'),
-    import('../progress-text.js'),
-  ]);
-  // A run that had nothing left to train has no speed.
-  const speed = result.imagesPerSecond > 0 ? `, ${Math.round(result.imagesPerSecond)} images/s` : '';
-  return renderPairs([
-    ['model', result.model],
-    ['top-1', share(result.top1)],
-    ['top-5', share(result.top5)],
-    ['loss', result.loss.toFixed(4)],
-    ['parameters', String(result.parameters)],
-    ['trained', `${count(result.steps, 'step')}, ${count(result.epochs, 'epoch')}`],
-    ['time', duration(result.seconds) + speed],
-    ['engine', `${result.engine}/${result.device}`],
-  ]);
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+  const { renderTraining } = await import('../training-table.js');
+  return { data: result, text: renderTraining(result) };
 }

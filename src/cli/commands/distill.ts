@@ -1,0 +1,87 @@
+/** `wave distill`: condenses an ancestor into a template bank. */
+import { ConfigError } from '../../base/errors.js';
+import type { DistillResult } from '../../stages/distill.js';
+import type { Arguments } from '../arguments.js';
+import type { Command, Outcome, Session } from '../command.js';
+import * as flags from '../flags.js';
+
+export const distillCommand: Command = {
+  positionals: [],
+  flags: [
+    flags.required(flags.ancestor),
+    flags.ancestorHeads,
+    flags.required(flags.config),
+    flags.set,
+    flags.seed,
+    flags.dryRun,
+    flags.engine,
+    flags.device,
+    flags.threads,
+    flags.required(flags.outFolder),
+    flags.force,
+    flags.resume,
+    flags.progress,
+    ...flags.EVERYWHERE,
+  ],
+  examples: [
+    {
+      command: 'wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/bank',
+      purpose: 'Condense a model of this suite into templates',
+    },
+    {
+      command: 'wave distill --ancestor deit_tiny.safetensors --heads 3 --config my.yaml --out runs/bank',
+      purpose: 'The same for a checkpoint of timm',
+    },
+    {
+      command:
+        'wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/single --set distill.sizes=[]',
+      purpose: 'Train the auxiliary model alone, as the paper does',
+    },
+    {
+      command: 'wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/bank --resume',
+      purpose: 'Go on after an interruption',
+    },
+  ],
+  run,
+};
+
+async function run(args: Arguments, session: Session): Promise<Outcome> {
+  const resume = args.has('resume');
+  const force = args.has('force');
+  if (resume && force) throw new ConfigError('--resume goes on with a run, --force replaces it; give one of them');
+  const [{ checkDistill, distill, distillSchema }, { loadSettings }] = await Promise.all([
+    import('../../stages/distill.js'),
+    import('../settings.js'),
+  ]);
+  const settings = await loadSettings(distillSchema, args);
+  if (args.has('dry-run')) {
+    checkDistill(settings.config);
+    return settings.dryRun();
+  }
+  const heads = args.number('heads');
+  const inputs = { ancestor: args.needText('ancestor'), ...(heads === undefined ? {} : { heads }) };
+  const out = { dir: args.needText('out'), force, resume };
+  const result = await distill(settings.config, inputs, out, await session.startStage());
+  return { data: result, text: await render(result) };
+}
+
+async function render(result: DistillResult): Promise<string> {
+  const [{ renderTrained }, { mebibytes, share, sizeText }] = await Promise.all([
+    import('../training-table.js'),
+    import('../progress-text.js'),
+  ]);
+  return renderTrained(
+    result,
+    [
+      ['templates', result.templates],
+      ['scalers', result.scalers],
+    ],
+    [
+      ['ancestor', `${share(result.ancestorTrainTop1)} on training images, ${result.ancestorParameters} parameters`],
+      ['bank', `${result.templateParameters} parameters, ${share(result.templateShare)} of the ancestor`],
+      ['own', `${result.scalerParameters} parameters in scalers`],
+      ['sizes', [result.auxiliary, ...result.sizes].map(sizeText).join(', ')],
+      ['memory', `${mebibytes(result.peakMemory)} at most`],
+    ],
+  );
+}

@@ -1,0 +1,52 @@
+/** What a command that trains prints in the end. */
+import { duration, share } from './progress-text.js';
+import { renderPairs } from './table.js';
+
+/** What every training gives. */
+export interface TrainedFacts {
+  readonly top1: number;
+  readonly top5: number;
+  readonly loss: number;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly seconds: number;
+  readonly imagesPerSecond: number;
+  readonly engine: string;
+  readonly device: string;
+}
+
+/** What a training of one model gives. */
+export interface TrainingFacts extends TrainedFacts {
+  readonly model: string;
+  readonly parameters: number;
+}
+
+export type Row = readonly [name: string, text: string];
+
+/** @param more facts of one command, put behind the number of parameters */
+export function renderTraining(result: TrainingFacts, more: readonly Row[] = []): string {
+  return renderTrained(result, [['model', result.model]], [['parameters', String(result.parameters)], ...more]);
+}
+
+/**
+ * @param made paths of what was written
+ * @param more facts of one command, put behind the accuracies
+ */
+export function renderTrained(result: TrainedFacts, made: readonly Row[], more: readonly Row[]): string {
+  // A run that had nothing left to train has no speed.
+  const speed = result.imagesPerSecond > 0 ? `, ${Math.round(result.imagesPerSecond)} images/s` : '';
+  return renderPairs([
+    ...made,
+    ['top-1', share(result.top1)],
+    ['top-5', share(result.top5)],
+    ['loss', result.loss.toFixed(4)],
+    ...more,
+    ['trained', `${count(result.steps, 'step')}, ${count(result.epochs, 'epoch')}`],
+    ['time', duration(result.seconds) + speed],
+    ['engine', `${result.engine}/${result.device}`],
+  ]);
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

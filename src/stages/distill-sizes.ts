@@ -1,0 +1,101 @@
+/** Which sizes a distillation trains besides the auxiliary model. */
+import type { z } from 'zod';
+import { ConfigError, ModelError } from '../base/errors.js';
+import { createRng } from '../base/rng.js';
+import type { ModelSpec } from '../model/spec.js';
+import { type BankSpec, type TargetSize, targetSpec, widthUnit } from '../wave/index.js';
+import type { sizesSchema } from './distill-config.js';
+
+/** Most sizes of one run: each is a compiled step with its own memory, and is trained less often the more there are. */
+const MOST_SIZES = 32;
+/** Sizes that `auto` takes at most. */
+const AUTO_SIZES = 6;
+/** Widths and depths of `auto`, over those of the auxiliary model. */
+const AUTO_WIDTHS = [1 / 2, 3 / 4, 1, 5 / 4];
+const AUTO_DEPTHS = [1 / 2, 2 / 3, 1, 4 / 3];
+
+/**
+ * The models that are trained besides the auxiliary one, each once. The auxiliary model's own size is left out: it is
+ * trained anyway.
+ *
+ * @throws ConfigError when a size cannot be made, a range holds none, or there are too many.
+ */
+export function distilledModels(sizes: z.output<typeof sizesSchema>, bank: BankSpec): ModelSpec[] {
+  const { model: auxiliary } = bank;
+  const wanted = sizes === 'auto' ? autoSizes(bank) : sizes.flatMap((entry, i) => expand(entry, i, bank));
+  const models = new Map<string, ModelSpec>();
+  for (const size of wanted) {
+    if (size.depth === auxiliary.depth && size.width === auxiliary.width) continue;
+    models.set(sizeLabel(size), targetSpec(bank, size));
+  }
+  if (models.size > MOST_SIZES) {
+    throw new ConfigError(`distill.sizes: makes ${models.size} sizes, at most ${MOST_SIZES}; narrow the ranges`);
+  }
+  return [...models.values()];
+}
+
+/** `64x4`: width and depth. */
+export function sizeLabel({ width, depth }: TargetSize): string {
+  return `${width}x${depth}`;
+}
+
+/**
+ * Which model step `step` (from 0) trains: 0 for the auxiliary one, else one of `sizes` others, drawn evenly. A pure
+ * function of seed and step.
+ *
+ * @param share of the steps that train the others
+ */
+export function drawModel(seed: number, step: number, sizes: number, share: number): number {
+  const rng = createRng(seed, 'distilled-size', step);
+  return sizes > 0 && rng.uniform() < share ? 1 + rng.int(sizes) : 0;
+}
+
+/** Sizes around the auxiliary model's: narrower and wider, shallower and deeper, spread evenly over all combinations. */
+export function autoSizes(bank: BankSpec): TargetSize[] {
+  const { model } = bank;
+  const unit = widthUnit(bank);
+  const unique = (values: number[]) => [...new Set(values)];
+  const widths = unique(AUTO_WIDTHS.map((ratio) => unit * Math.max(1, Math.round((ratio * model.width) / unit))));
+  const depths = unique(AUTO_DEPTHS.map((ratio) => Math.max(1, Math.round(ratio * model.depth))));
+  const all = widths
+    .flatMap((width) => depths.map((depth) => ({ depth, width })))
+    .filter(({ depth, width }) => depth !== model.depth || width !== model.width);
+  if (all.length <= AUTO_SIZES) return all;
+  const every = (all.length - 1) / (AUTO_SIZES - 1);
+  return Array.from({ length: AUTO_SIZES }, (_, i) => all[Math.round(i * every)] as TargetSize);
+}
+
+type Entry = Exclude<z.output<typeof sizesSchema>, 'auto'>[number];
+
+/** All sizes of one entry of the list. */
+function expand({ depth, width }: Entry, index: number, bank: BankSpec): TargetSize[] {
+  const path = `distill.sizes.${index}`;
+  const depths = range(depth, 1, `${path}.depth`);
+  if (typeof width !== 'number') {
+    const widths = range(width, widthUnit(bank), `${path}.width`);
+    return widths.flatMap((each) => depths.map((one) => ({ depth: one, width: each })));
+  }
+  try {
+    return depths.map((one) => {
+      targetSpec(bank, { depth: one, width });
+      return { depth: one, width };
+    });
+  } catch (error) {
+    throw error instanceof ModelError ? new ConfigError(`${path}: ${error.message}`, { cause: error }) : error;
+  }
+}
+
+/** Multiples of `unit` in an inclusive range. */
+function range(given: number | readonly [number, number], unit: number, path: string): number[] {
+  const [least, most] = typeof given === 'number' ? [given, given] : given;
+  if (least > most) throw new ConfigError(`${path}: a range begins with its smaller end, found [${least}, ${most}]`);
+  const first = Math.ceil(least / unit);
+  const count = Math.floor(most / unit) - first + 1;
+  if (count < 1) {
+    throw new ConfigError(`${path}: no multiple of ${unit} lies in [${least}, ${most}]; widen the range`);
+  }
+  if (count > MOST_SIZES) {
+    throw new ConfigError(`${path}: [${least}, ${most}] makes ${count} sizes, at most ${MOST_SIZES}; narrow the range`);
+  }
+  return Array.from({ length: count }, (_, i) => (first + i) * unit);
+}

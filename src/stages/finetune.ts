@@ -1,0 +1,133 @@
+/** Stage `finetune`: trains a model, or one materialised from templates and scalers, on a downstream set. */
+import { z } from 'zod';
+import { checkEngine, createEngine } from '../engine/create.js';
+import { elementCount } from '../engine/tensor-spec.js';
+import type { StateEntry } from '../engine/types.js';
+import { parameterCount, parameterShapes } from '../model/parameters.js';
+import { saveModel } from '../model/save.js';
+import type { ModelSpec } from '../model/spec.js';
+import * as train from '../train/index.js';
+import { type AveragedWeights, openAverage } from './averaged-weights.js';
+import { checkSameSettings } from './changed-settings.js';
+import type { StageContext } from './context.js';
+import { compileModelRun } from './model-programs.js';
+import { warnOfOtherPixels } from './pixels.js';
+import type { PretrainResult } from './pretrain.js';
+import { openLoaders, openRunData, runLineage } from './run-data.js';
+import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
+import { commonShape } from './schemas.js';
+import { type DownstreamModel, fitToData, inputFiles, loadStart, type StartInputs } from './start-model.js';
+import { prepareRun, trainModel } from './training-run.js';
+
+export const finetuneSchema = z.strictObject({ ...commonShape, train: train.finetuneTrainSchema.prefault({}) });
+
+/** The checked configuration of `finetune`. */
+export type FinetuneConfig = z.output<typeof finetuneSchema>;
+
+export interface FinetuneResult extends PretrainResult {
+  /** Parameters that were not frozen. */
+  readonly trainable: number;
+  /** Whether the head is that of the model given or a new one. */
+  readonly head: 'kept' | 'new';
+}
+
+/**
+ * Checks what needs neither model nor data: that the engine is one of this version.
+ *
+ * @throws ConfigError, EngineError
+ */
+export function checkFinetune({ engine }: FinetuneConfig): void {
+  checkEngine(engine);
+}
+
+/**
+ * Trains, evaluates after every `eval_every` epochs, and writes `model.safetensors`, `metrics.jsonl`,
+ * `config.resolved.yaml` and `state.safetensors` into the run folder. With `train.ema` the average of the weights is
+ * what is evaluated and written. Nothing is written before model, data and engine have proved usable.
+ *
+ * @throws CheckpointError, ModelError, ConfigError, DataError, EngineError; WaveError when the folder cannot be written;
+ * TrainingError when the loss is no longer a number (the last saved state stays); InterruptedError when
+ * `context.signal` was aborted (the state is saved).
+ */
+export async function finetune(
+  config: FinetuneConfig,
+  inputs: StartInputs,
+  out: OutFolder,
+  context: StageContext,
+): Promise<FinetuneResult> {
+  const start = performance.now();
+  checkFinetune(config);
+  const files: RunFiles = { makes: ['model'], reads: inputFiles(inputs) };
+  const { config: settings } = await checkRunFolder(out, files);
+  if (out.resume) await checkSameSettings(settings, config);
+  const given = await loadStart(inputs);
+  const frozen = train.frozenParameters(given.spec, config.train.freeze);
+  const data = await openRunData(config, context);
+  const model = fitToData(given, config, data.train);
+  const { spec } = model;
+  warnOfOtherPixels(given.spec, spec.preprocess, context);
+  const trainable = countTrainable(spec, frozen);
+  for (const text of notes(given.spec, model, trainable)) context.emit({ type: 'note', text });
+  if (model.head === 'new' && frozen.has('head.weight')) {
+    context.emit({
+      type: 'warning',
+      text: 'the head is new and frozen: it stays random; leave head out of train.freeze',
+    });
+  }
+  const loaders = openLoaders(config, data, spec.patch);
+  const engine = createEngine(config.engine);
+  try {
+    const lineage = () => runLineage({ config, parents: given.parents, data, engine, context });
+    const [beta1, beta2] = config.train.betas;
+    const entries = finetuneEntries(config, model, frozen);
+    const state = await engine.createState(entries, { beta1, beta2, epsilon: config.train.eps });
+    const { ema } = config.train;
+    const average: AveragedWeights | undefined = ema ? await openAverage(ema, engine, state, entries) : undefined;
+    const evaluated = average?.state ?? state;
+    const compile = () => compileModelRun({ config, spec, engine, state, evaluated });
+    const { classes } = spec;
+    const parts = { config, engine, state, loaders, classes, files, lineage, compile, context, ...average?.hooks };
+    const run = await prepareRun(parts, out);
+    const result = await trainModel(run);
+    const values = average?.values() ?? (await state.read());
+    await saveModel(run.folder.model, { spec, values, lineage: lineage() });
+    return {
+      model: run.folder.model,
+      parameters: parameterCount(spec),
+      trainable,
+      head: model.head,
+      seconds: (performance.now() - start) / 1000,
+      engine: engine.name,
+      device: engine.device,
+      ...result,
+    };
+  } finally {
+    await Promise.all([loaders.close(), engine.dispose()]);
+  }
+}
+
+/** Which parameters are trained, and with which share of the learning rate. */
+export function finetuneEntries(
+  { train: { weight_decay: weightDecay, layer_decay } }: Pick<FinetuneConfig, 'train'>,
+  { spec, values }: DownstreamModel,
+  frozen: ReadonlySet<string>,
+): Map<string, StateEntry> {
+  return train.modelEntries(spec, values, {
+    trained: (name) => !frozen.has(name),
+    weightDecay,
+    learningRateScale: (name) => train.layerScale(name, spec.depth, layer_decay),
+  });
+}
+
+function countTrainable(spec: ModelSpec, frozen: ReadonlySet<string>): number {
+  const shapes = [...parameterShapes(spec)].filter(([name]) => !frozen.has(name));
+  return shapes.reduce((sum, [, shape]) => sum + elementCount(shape), 0);
+}
+
+/** What was decided about the head and the parameters. */
+function notes(given: ModelSpec, { spec, head }: DownstreamModel, trainable: number): string[] {
+  const parameters = parameterCount(spec);
+  const had = given.classes === spec.classes ? '' : ` (the model has ${given.classes})`;
+  const frozen = trainable < parameters ? [`frozen: ${parameters - trainable} of ${parameters} parameters`] : [];
+  return [`head: ${head}, ${spec.classes} classes${had}`, ...frozen];
+}

@@ -1,0 +1,11 @@
+/** How much memory this process has used at most. */
+
+/** Largest resident set since the process began, bytes. */
+export function peakMemory(): number {
+  return process.resourceUsage().maxRSS * 1024;
+}
+
+/** `312 MiB` of bytes. */
+export function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
+}
