@@ -24,6 +24,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/distill.js')).distillCommand,
   },
   {
+    name: 'init',
+    summary: 'Initialise a model of any depth and width from templates, an ancestor or scratch',
+    group: 'Train',
+    load: async () => (await import('./commands/init.js')).initCommand,
+  },
+  {
     name: 'finetune',
     summary: 'Train a model, or one made of templates and scalers, on a downstream set',
     group: 'Train',
