@@ -18,10 +18,10 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/pretrain.js')).pretrainCommand,
   },
   {
-    name: 'run',
-    summary: 'Run a pipeline of stages from one file, and skip what is up to date',
+    name: 'distill',
+    summary: 'Condense a trained model, the ancestor, into a bank of weight templates',
     group: 'Train',
-    load: async () => (await import('./commands/run.js')).runCommand,
+    load: async () => (await import('./commands/distill.js')).distillCommand,
   },
   {
     name: 'init',
@@ -30,16 +30,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/init.js')).initCommand,
   },
   {
-    name: 'distill',
-    summary: 'Condense a trained model, the ancestor, into a bank of weight templates',
-    group: 'Train',
-    load: async () => (await import('./commands/distill.js')).distillCommand,
-  },
-  {
     name: 'finetune',
     summary: 'Train a model, or one made of templates and scalers, on a downstream set',
     group: 'Train',
     load: async () => (await import('./commands/finetune.js')).finetuneCommand,
+  },
+  {
+    name: 'run',
+    summary: 'Run a pipeline of stages from one file, and skip what is up to date',
+    group: 'Train',
+    load: async () => (await import('./commands/run.js')).runCommand,
   },
   {
     name: 'eval',

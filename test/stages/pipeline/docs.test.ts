@@ -37,7 +37,10 @@ describe('docs/pipeline.md', () => {
 
   it.each([...STAGE_KINDS])('names the inputs of %s', (name, { roles }) => {
     const [, inputs] = rows('Stages').find(([kind]) => kind === name) ?? [];
-    const named = inputs.replaceAll(/\(.*?\)/g, '').split(/\W+/).filter((word) => ['ancestor', 'model', 'templates', 'scalers'].includes(word));
+    const named = inputs
+      .replaceAll(/\(.*?\)/g, '')
+      .split(/\W+/)
+      .filter((word) => ['ancestor', 'model', 'templates', 'scalers'].includes(word));
     expect([...new Set(named)].sort()).toEqual(Object.keys(roles).sort());
   });
 
