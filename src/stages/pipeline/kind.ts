@@ -67,8 +67,8 @@ export interface KindDefinition<Schema extends z.ZodObject, Config = z.output<Sc
   /** Sets of roles, one of which must be given whole; roles in none of them are optional. */
   readonly ways: readonly (readonly string[])[];
   /**
-   * `always`: once per target. `optional`: once, or once per target with `each: targets`. In any case, a stage whose
-   * input is made per target is run per target.
+   * `always`: once per target. `optional`: once, or once per target with `each:`. Both can be limited to some targets by
+   * `each:`. In any case, a stage whose input is made per target is run per target.
    */
   readonly perTarget: 'always' | 'optional' | 'inputs';
   /**

@@ -40,9 +40,8 @@ export async function loadPipeline({ kinds = STAGE_KINDS, ...options }: LoadPipe
     problems.push({ origin: lookUp(top, ['stages']).origin, path: 'stages', message: 'lists no stage; give one' });
   }
   const earlier = new Map<string, Stage>();
-  const count = checked === undefined ? Number.POSITIVE_INFINITY : targets.length;
   for (const [name, entry] of entries) {
-    const stage = readStage(name, entry, { problems, earlier, names, top, incomplete, targets: count, kinds });
+    const stage = readStage(name, entry, { problems, earlier, names, top, incomplete, targets, kinds });
     if (stage !== undefined) earlier.set(name, stage);
   }
   checkUsed(top, earlier, problems);
@@ -53,7 +52,7 @@ export async function loadPipeline({ kinds = STAGE_KINDS, ...options }: LoadPipe
   const tasks: Task[] = [];
   for (const stage of stages) {
     const origin = entries.get(stage.name)?.keyOrigin ?? top.origin;
-    tasks.push(...(await tasksOf(stage, tasks, targets, out, origin, problems)));
+    tasks.push(...(await tasksOf(stage, tasks, out, origin, problems)));
   }
   throwProblems(problems);
   return { file: options.file, out, targets, stages, tasks };
@@ -95,12 +94,11 @@ function checkUsed(top: MapTree, stages: ReadonlyMap<string, Stage>, problems: P
 async function tasksOf(
   stage: Stage,
   earlier: readonly Task[],
-  targets: readonly Target[],
   out: string,
   origin: Origin,
   problems: Problem[],
 ): Promise<Task[]> {
-  const wanted: readonly (Target | undefined)[] = stage.perTarget ? targets : [undefined];
+  const wanted: readonly (Target | undefined)[] = stage.targets ?? [undefined];
   const tasks: Task[] = [];
   const refused: (readonly [Target | undefined, string])[] = [];
   for (const target of wanted) {

@@ -3,18 +3,18 @@ import { z } from 'zod';
 import { closest } from '../../config/index.js';
 import { checkSettings, type ReadSettings } from '../../config/load.js';
 import { type Problem, pathText, quoted } from '../../config/problems.js';
-import { lookUp, type MapEntry, type MapTree, mergeTrees, plainOf } from '../../config/tree.js';
-import type { StageKind } from './kind.js';
+import { type ListTree, lookUp, type MapEntry, type MapTree, mergeTrees, plainOf } from '../../config/tree.js';
+import type { StageKind, Target } from './kind.js';
 import { readInputs, type Surroundings } from './references.js';
 import { COMMON_KEYS } from './schema.js';
-import type { Stage } from './tasks.js';
+import { type Stage, sourceStage } from './tasks.js';
 
 /** What a stage is checked against. */
 export interface Around extends Surroundings {
   /** The top of the pipeline. */
   readonly top: MapTree;
   readonly incomplete: boolean;
-  readonly targets: number;
+  readonly targets: readonly Target[];
   /** Kinds by name. */
   readonly kinds: ReadonlyMap<string, StageKind>;
 }
@@ -24,6 +24,8 @@ const EACH_KEY = 'each';
 
 /** Small letters only: names are folders, and some systems do not tell `Fit` from `fit`. */
 const STAGE_NAME = /^[a-z0-9][a-z0-9_-]*$/;
+
+const eachSchema = z.union([z.literal('targets'), z.array(z.string()).min(1)]);
 
 /** @returns undefined when the stage cannot be used; why goes to the problems. */
 export function readStage(name: string, { keyOrigin, value }: MapEntry, around: Around): Stage | undefined {
@@ -53,17 +55,11 @@ export function readStage(name: string, { keyOrigin, value }: MapEntry, around: 
   const inputs = readInputs(name, kind, value, around);
   if (problems.length > before) return undefined;
 
-  const perTarget =
-    kind.perTarget === 'always' ||
-    value.entries.has(EACH_KEY) ||
-    [...inputs.values()].some((source) => source.type === 'stage' && source.stage.perTarget);
-  if (perTarget && around.targets === 0) {
-    refuse('is run once per target, and targets: lists none');
-    return undefined;
-  }
+  const targets = targetsOf(name, value, kind, inputs, around, refuse);
+  if (problems.length > before) return undefined;
   // Once more as the kind has it, for rules that tie blocks together.
   const config = checkSettings(kind.schema, { ...settings, tree: onlySettings(merged as MapTree, kind) }, nameOf);
-  return config === undefined ? undefined : { name, kindName, kind, config, inputs, perTarget };
+  return config === undefined ? undefined : { name, kindName, kind, config, inputs, targets };
 }
 
 function kindOf(
@@ -91,13 +87,56 @@ function kindOf(
   return undefined;
 }
 
+/** The targets that a stage is run for; undefined for a stage that is run once. */
+function targetsOf(
+  name: string,
+  { entries }: MapTree,
+  { perTarget }: StageKind,
+  inputs: Stage['inputs'],
+  { targets, problems }: Around,
+  refuse: (message: string) => void,
+): readonly Target[] | undefined {
+  const each = entries.get(EACH_KEY)?.value;
+  const limits = [...inputs.values()].flatMap((source) => {
+    const limit = sourceStage(source)?.targets;
+    return limit === undefined ? [] : [limit];
+  });
+  if (perTarget !== 'always' && each === undefined && limits.length === 0) return undefined;
+  if (targets.length === 0) {
+    refuse('is run once per target, and targets: lists none');
+    return [];
+  }
+  const before = problems.length;
+  if (each?.kind === 'list') limits.push(named(each, targets, name, problems));
+  const wanted = targets.filter((target) => limits.every((limit) => limit.includes(target)));
+  if (wanted.length === 0 && problems.length === before) refuse('is run for no target: its inputs are made for others');
+  return wanted;
+}
+
+function named({ items }: ListTree, targets: readonly Target[], stage: string, problems: Problem[]): Target[] {
+  const names = targets.map(({ name }) => name);
+  return items.flatMap((item, index) => {
+    const name = String(plainOf(item));
+    const target = targets.find((one) => one.name === name);
+    if (target !== undefined) return [target];
+    const near = closest(name, names);
+    const hint = near === undefined ? `expected one of ${names.join(', ')}` : `did you mean \`${near}\`?`;
+    problems.push({
+      origin: item.origin,
+      path: `stages.${stage}.${EACH_KEY}.${index}`,
+      message: `no target is called ${quoted(name)}; ${hint}`,
+    });
+    return [];
+  });
+}
+
 /** The schema of the kind with the keys that belong to the pipeline. */
 function withOwnKeys(kind: StageKind): z.ZodType {
   const roles = Object.keys(kind.roles).map((role) => [role, z.string().min(1).optional()]);
   return z.strictObject({
     ...kind.schema.shape,
     [KIND_KEY]: z.string().optional(),
-    ...(kind.perTarget === 'optional' ? { [EACH_KEY]: z.literal('targets').optional() } : {}),
+    ...(kind.perTarget === 'inputs' ? {} : { [EACH_KEY]: eachSchema.optional() }),
     ...Object.fromEntries(roles),
   });
 }

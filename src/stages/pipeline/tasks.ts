@@ -23,7 +23,8 @@ export interface Stage {
   readonly config: unknown;
   /** By role. */
   readonly inputs: ReadonlyMap<string, Source>;
-  readonly perTarget: boolean;
+  /** The targets it is run for, one by one; undefined for a stage that is run once. */
+  readonly targets: readonly Target[] | undefined;
 }
 
 /** One run of a stage. */

@@ -104,6 +104,89 @@ describe('pretrain', () => {
   });
 });
 
+describe('distill, init, eval and finetune', () => {
+  const chain = {
+    data: { ...data, synthetic: { ...data.synthetic, train: 512 } },
+    model: { patch: 4, depth: 3, width: 32, heads: 4 },
+    train: { batch: 32, lr: 3e-3, warmup_epochs: 1, log_every: 4 },
+    targets: [
+      { depth: 2, width: 32 },
+      { depth: 4, width: 16, name: 'narrow' },
+      { depth: 4, width: 40, name: 'larger' },
+    ],
+    stages: {
+      ancestor: { stage: 'pretrain', train: { epochs: 12 } },
+      bank: { stage: 'distill', ancestor: 'ancestor', train: { epochs: 8 } },
+      init: { templates: 'bank' },
+      start: { stage: 'eval', templates: 'bank', scalers: 'init' },
+      sliced: { stage: 'init', method: 'weight-selection', ancestor: 'ancestor', each: ['32x2'] },
+      tuned: { stage: 'finetune', templates: 'bank', scalers: 'init', train: { steps: 4, lr: 1e-4 } },
+      'tuned-slices': { stage: 'finetune', model: 'sliced', train: { steps: 4 } },
+    },
+  };
+
+  it('make models of three sizes from one ancestor, which know its classes before any training of their own', async () => {
+    const { stages, targets } = await runPipeline(await load('chain', chain), context());
+    const bank = stages.find(({ stage }) => stage === 'bank');
+    expect(bank?.measures.ofAncestor).toBeLessThan(0.5);
+    expect(bank?.measures.parameters).toBe(bank?.results?.templateParameters);
+    expect(targets.map(({ accuracy }) => Object.keys(accuracy))).toEqual([
+      ['start', 'tuned', 'tuned-slices'],
+      ['start', 'tuned'],
+      ['start', 'tuned'],
+    ]);
+    expect(targets.map(({ parameters }) => parameters)).toEqual(
+      stages.flatMap(({ stage, results }) => (stage === 'init' ? [results?.parameters] : [])),
+    );
+    for (const { accuracy } of targets) expect(accuracy.start).toBeGreaterThan(0.5);
+    expect(existsSync(join(root, 'chain', 'init', 'narrow', 'scalers.safetensors'))).toBe(true);
+    expect(existsSync(join(root, 'chain', 'sliced', '32x2', 'model.safetensors'))).toBe(true);
+    const again = await runPipeline(await load('chain', chain), context());
+    expect(again.stages.every(({ status }) => status === 'up to date')).toBe(true);
+  });
+
+  const others = { ...chain.stages };
+  it.each([
+    [
+      'a target that the bank cannot make',
+      { targets: [...chain.targets, { depth: 2, width: 36 }] },
+      'stages.init (target 36x2): width 36 is no multiple of the template width 8; the nearest valid widths are 32 and 40',
+    ],
+    [
+      'a target that the method cannot make',
+      { stages: { ...others, sliced: { ...others.sliced, each: ['larger'] } } },
+      'stages.sliced: depth 4: weight-selection makes at most depth 3, that of the ancestor; choose another size or method',
+    ],
+    [
+      'an auxiliary model that cannot be',
+      { stages: { ...others, bank: { ...others.bank, auxiliary: { width: 20 } } } },
+      "stages.bank: auxiliary.width: 20 is no multiple of the ancestor's head size 8; change it or give auxiliary.heads",
+    ],
+    [
+      'a distillation without a loss',
+      { stages: { ...others, bank: { ...others.bank, kd: { weight: 0 }, ce: { weight: 0 } } } },
+      'stages.bank: kd.weight and ce.weight: both are 0, which leaves no loss; raise one of them',
+    ],
+    [
+      'an option that the method does not have',
+      { stages: { ...others, init: { templates: 'bank', options: { strat: 'random' } } } },
+      'stages.init: method wave: options: Unrecognized key: "strat"',
+    ],
+    [
+      'an input that the method does not start from',
+      { stages: { ...others, sliced: { stage: 'init', ancestor: 'ancestor' } } },
+      'stages.sliced: method wave starts from templates:, found ancestor:',
+    ],
+    [
+      'an input that the method does not read',
+      { stages: { ...others, sliced: { stage: 'init', method: 'deit', templates: 'bank', scalers: 'bank' } } },
+      'stages.sliced: method deit reads no scalers; leave scalers: out',
+    ],
+  ])('refuse %s before anything is run', async (_name, more, message) => {
+    await expect(load('refused', { ...chain, ...more })).rejects.toThrow(message);
+  });
+});
+
 describe('eval', () => {
   it('measures what training has measured, for each target and for a file', async () => {
     const stages = {

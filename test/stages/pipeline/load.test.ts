@@ -37,6 +37,18 @@ stages:
     ]);
   });
 
+  it('can be limited to some targets, and so are the stages that read what they make', async () => {
+    const { tasks } = await load(`
+${TARGETS}
+stages:
+  bank: { ancestor: ./m }
+  init: { stage: scale, templates: bank, each: [narrow] }
+  scratch: { stage: make, each: [narrow, 64x3] }
+  test: { stage: use, templates: bank, scalers: init }
+`);
+    expect(tasks.map(taskName)).toEqual(['bank', 'init narrow', 'scratch 64x3', 'scratch narrow', 'test narrow']);
+  });
+
   it('go into a folder named after the file where nothing is said', async () => {
     expect((await load('stages: { make: {} }')).out).toBe('runs/p');
   });
@@ -93,7 +105,7 @@ stages:
       'p.yaml:3:20: targets.0.depth: expected a whole number of at least 1, found 0',
       'p.yaml:5:15: stages.a.stage: expected one of make, bank, scale, use, found "mak", did you mean `make`?',
       'p.yaml:6:30: stages.b.train.lrr: unknown key, did you mean `lr`?',
-      'p.yaml:6:46: stages.b.each: expected targets, found "target", did you mean `targets`?',
+      'p.yaml:6:46: stages.b.each: expected targets or a list of at least 1 (each text), found "target", did you mean `targets`?',
       'p.yaml:7:27: stages.c.model: no stage is called "A", did you mean `a`?',
       'p.yaml:7:30: stages.c.model2: unknown key, did you mean `model`?',
       'p.yaml:8:3: stages.d: no kind of stage is called so; add stage: with one of make, bank, scale, use',
@@ -174,6 +186,26 @@ stages:
     const text = 'stages:\n  a: { stage: make, each: targets }\n  s: { stage: scale, templates: ./t }';
     const message = 'is run once per target, and targets: lists none';
     expect(await problems(text)).toEqual([`p.yaml:2:3: stages.a: ${message}`, `p.yaml:3:3: stages.s: ${message}`]);
+  });
+
+  it('is told of targets that are not there, or that no input is made for', async () => {
+    const text = `
+${TARGETS}
+stages:
+  one: { stage: make, each: [narow] }
+  a: { stage: scale, templates: ./t, each: [64x3] }
+`;
+    expect(await problems(text)).toEqual([
+      'p.yaml:4:30: stages.one.each.0: no target is called "narow"; did you mean `narrow`?',
+    ]);
+    const stages = `
+  m: { stage: make, each: [narrow] }
+  t: { stage: bank, ancestor: m }
+  s: { stage: scale, templates: ./t, each: [64x3] }
+  u: { stage: use, templates: t, scalers: s }`;
+    expect(await problems(`${TARGETS}\nstages:${stages}`)).toEqual([
+      'p.yaml:6:3: stages.u: is run for no target: its inputs are made for others',
+    ]);
   });
 
   it('is told of the target that a stage cannot make', async () => {
