@@ -174,8 +174,8 @@ describe('distill, init, eval and finetune', () => {
     ],
     [
       'an input that the method does not start from',
-      { stages: { ...others, sliced: { stage: 'init', ancestor: 'ancestor' } } },
-      'stages.sliced: method wave starts from templates:, found ancestor:',
+      { stages: { ...others, init: { ancestor: 'ancestor' } } },
+      'stages.init: method wave starts from templates:, found ancestor:',
     ],
     [
       'an input that the method does not read',
