@@ -60,6 +60,14 @@ export {
   finetune,
   finetuneSchema,
 } from './stages/finetune.js';
+export {
+  checkFit,
+  type FitConfig,
+  type FitInputs,
+  type FitResult,
+  fit,
+  fitSchema,
+} from './stages/fit.js';
 export { type Guess, type PredictOptions, type PredictResult, predict } from './stages/predict.js';
 export {
   checkPretrain,
