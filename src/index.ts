@@ -29,12 +29,26 @@ export { checkEngine, createEngine } from './engine/create.js';
 export type { TensorSpec, TensorSpecs, TensorValues } from './engine/tensor-spec.js';
 export { type Scalar, type Tensor, tf } from './engine/tf.js';
 export type * from './engine/types.js';
+// Initialisation.
+export {
+  type Change as InitChange,
+  findMethod,
+  type Initialised,
+  type Inputs as InitInputs,
+  METHODS,
+  type Method as InitMethod,
+  type MethodEntry as InitMethodEntry,
+  planTarget,
+  type Request as InitRequest,
+  resized,
+} from './init/index.js';
 // Models.
 export { checkFits, checkModel, type DataFacts, type ModelConfig, modelSchema, resolveModel } from './model/config.js';
 export { detectSpec, type Hints } from './model/detect.js';
+export { collect, type Fill } from './model/fill.js';
 export { forward } from './model/forward.js';
-export { initialise } from './model/initialise.js';
-export { type LoadedModel, loadModel } from './model/load.js';
+export { initialise, initialiser } from './model/initialise.js';
+export { type LoadedModel, type LoadedSpec, loadModel, loadModelSpec } from './model/load.js';
 export { isDecayed, isEmbedding, isHead, isNorm, parameterCount, parameterShapes } from './model/parameters.js';
 export { preprocessFor } from './model/preprocess.js';
 export { PRESET_NAMES, PRESETS, type Preset, type PresetName } from './model/presets.js';
@@ -68,6 +82,9 @@ export {
   fit,
   fitSchema,
 } from './stages/fit.js';
+export { type InitOptions, type InitResult, initTarget } from './stages/init.js';
+export type { InitFiles } from './stages/init-inputs.js';
+export type { OutFile } from './stages/out-file.js';
 export { type Guess, type PredictOptions, type PredictResult, predict } from './stages/predict.js';
 export {
   checkPretrain,

@@ -32,6 +32,13 @@ export class Arguments {
     throw new TypeError(`argument ${name} is not a number`);
   }
 
+  /** Value of a required (or defaulted) numeric flag. */
+  needNumber(name: string): number {
+    const value = this.number(name);
+    if (value === undefined) throw new TypeError(`argument ${name} is neither required nor given`);
+    return value;
+  }
+
   /** True if a boolean flag was given. */
   has(name: string): boolean {
     return this.#values.get(name) === true;

@@ -33,6 +33,12 @@ export interface Positional {
   readonly variadic?: boolean;
 }
 
+/** A list that only one command has in its help, `methods` for example. */
+export interface Section {
+  readonly title: string;
+  readonly rows: readonly (readonly [name: string, text: string])[];
+}
+
 /** A command line that works as typed, and what it is for. */
 export interface Example {
   readonly command: string;
@@ -59,6 +65,8 @@ export interface Session {
 export interface Command {
   readonly positionals: readonly Positional[];
   readonly flags: readonly Flag[];
+  /** Shown between the flags and the examples. */
+  readonly sections?: readonly Section[];
   readonly examples: readonly Example[];
   readonly run: (args: Arguments, session: Session) => Promise<Outcome>;
 }

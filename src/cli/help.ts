@@ -77,6 +77,7 @@ export function commandHelp(entry: CommandEntry, command: Command, columns: numb
       );
     }
   }
+  for (const { title, rows } of command.sections ?? []) parts.push(section(`${title}:`, rows, columns));
   const examples = command.examples.map((example) => `  # ${example.purpose}\n  ${example.command}\n`);
   parts.push(`Examples:\n${examples.join('\n')}`);
   return parts.join('\n');

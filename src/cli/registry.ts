@@ -24,6 +24,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/distill.js')).distillCommand,
   },
   {
+    name: 'init',
+    summary: 'Initialise a model of any depth and width from templates, an ancestor or scratch',
+    group: 'Train',
+    load: async () => (await import('./commands/init.js')).initCommand,
+  },
+  {
     name: 'fit',
     summary: 'Train the scalers of a model made of templates, on a little data',
     group: 'Train',

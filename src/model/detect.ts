@@ -9,9 +9,14 @@ export type Shapes = ReadonlyMap<string, readonly number[]>;
 /** What shapes cannot tell. */
 export interface Hints {
   readonly heads?: number;
+  /** How the user gives the heads, for messages; default `--heads`. */
+  readonly headsFlag?: string;
   /** Height and width, pixels; default: square. */
   readonly image?: readonly [number, number];
 }
+
+/** The usual flag for the heads of a checkpoint. */
+export const HEADS_FLAG = '--heads';
 
 /** Epsilon of timm's ViTs, which is not stored in a checkpoint. */
 const TIMM_EPS = 1e-6;
@@ -45,7 +50,9 @@ export function detectSpec(shapes: Shapes, hints: Hints, source: string): ModelS
   const prefix = Number(class_token) + Number(distillation_token) + register_tokens;
   const { image, position_prefix } = imageSize({ positions, prefix, patch, hint: hints.image, source });
   if (hints.heads === undefined) {
-    throw new ModelError(`${source}: does not say how many attention heads it has; give --heads N`);
+    throw new ModelError(
+      `${source}: does not say how many attention heads it has; give ${hints.headsFlag ?? HEADS_FLAG} N`,
+    );
   }
   const spec: ModelSpec = {
     image,

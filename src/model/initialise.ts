@@ -1,6 +1,6 @@
 /** Values of a new ViT, as DeiT initialises it (Touvron et al. 2021; timm's vision_transformer). */
 import { createRng } from '../base/rng.js';
-import { parameterShapes } from './parameters.js';
+import { collect, type Fill } from './fill.js';
 import { geometry, type ModelSpec } from './spec.js';
 
 /** Standard deviation of linear weights, tokens and position embedding. */
@@ -16,28 +16,30 @@ const BOUND = 2;
  * @returns values by timm name, in the order of `parameterShapes`.
  */
 export function initialise(spec: ModelSpec, seed: number): Map<string, Float32Array> {
-  const values = new Map<string, Float32Array>();
-  const fanIn = geometry(spec).patchDim;
-  for (const [name, shape] of parameterShapes(spec)) {
-    const tensor = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  return collect(spec, initialiser(spec, seed));
+}
+
+/** The same tensor by tensor. */
+export function initialiser(spec: ModelSpec, seed: number): Fill {
+  const bound = 1 / Math.sqrt(geometry(spec).patchDim);
+  return (name, out) => {
     const rng = createRng(seed, 'initialise', name);
     if (name.startsWith('patch_embed.')) {
-      const bound = 1 / Math.sqrt(fanIn);
-      fill(tensor, () => (2 * rng.uniform() - 1) * bound);
+      draw(out, () => (2 * rng.uniform() - 1) * bound);
     } else if (isNorm(name)) {
-      tensor.fill(name.endsWith('.weight') ? 1 : 0);
-    } else if (!name.endsWith('.bias')) {
-      fill(tensor, () => rng.truncatedNormal(STD, -BOUND, BOUND));
+      out.fill(name.endsWith('.weight') ? 1 : 0);
+    } else if (name.endsWith('.bias')) {
+      out.fill(0);
+    } else {
+      draw(out, () => rng.truncatedNormal(STD, -BOUND, BOUND));
     }
-    values.set(name, tensor);
-  }
-  return values;
+  };
 }
 
 function isNorm(name: string): boolean {
   return /(^|\.)(fc_)?norm\d?\./.test(name);
 }
 
-function fill(tensor: Float32Array, draw: () => number): void {
-  for (let i = 0; i < tensor.length; i++) tensor[i] = draw();
+function draw(tensor: Float32Array, next: () => number): void {
+  for (let i = 0; i < tensor.length; i++) tensor[i] = next();
 }

@@ -1,6 +1,4 @@
 /** Stage `predict`: the most probable classes of images, and their logits. */
-import { existsSync } from 'node:fs';
-import { realpath, stat } from 'node:fs/promises';
 import { ConfigError, InterruptedError, ModelError } from '../base/errors.js';
 import { writeSafetensors } from '../checkpoint/index.js';
 import { engineSchema } from '../config/engine-schema.js';
@@ -12,6 +10,7 @@ import type { ModelSpec, Preprocess } from '../model/spec.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
 import { NO_OPTIMISER } from './evaluate.js';
+import { checkOutFile } from './out-file.js';
 import { type InputPart, listInputs, readInputs } from './predict-inputs.js';
 
 export interface PredictOptions {
@@ -58,8 +57,9 @@ export async function predict(options: PredictOptions, context: StageContext): P
   const engineSettings = engineConfig(options.engine);
   checkEngine(engineSettings);
   const files = await listInputs(options.inputs);
-  if (options.logitsOut !== undefined)
-    await checkTarget(options.logitsOut, [options.model, ...files.map(({ path }) => path)]);
+  if (options.logitsOut !== undefined) {
+    await checkOutFile({ path: options.logitsOut, force: true }, [options.model, ...files.map(({ path }) => path)]);
+  }
   const hints = options.heads === undefined ? {} : { heads: options.heads };
   const { spec, values } = await loadModel(options.model, hints);
   const needsPreprocess = files.some(({ kind }) => kind === 'image');
@@ -87,20 +87,6 @@ export async function predict(options: PredictOptions, context: StageContext): P
     return { classes: spec.classes, predictions };
   } finally {
     await engine.dispose();
-  }
-}
-
-/**
- * @throws ConfigError when the logits would replace what is read, or go into a folder.
- */
-async function checkTarget(target: string, sources: readonly string[]): Promise<void> {
-  if (!existsSync(target)) return;
-  if ((await stat(target)).isDirectory()) throw new ConfigError(`${target}: is a folder; name a file for the logits`);
-  const path = await realpath(target);
-  for (const source of sources) {
-    if (existsSync(source) && (await realpath(source)) === path) {
-      throw new ConfigError(`${target}: is read by this command; name another file for the logits`);
-    }
   }
 }
 

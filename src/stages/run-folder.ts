@@ -64,7 +64,9 @@ function results(folder: RunFolder, { makes }: RunFiles): string[] {
 export async function checkRunFolder({ dir, force, resume = false }: OutFolder, files: RunFiles): Promise<RunFolder> {
   const folder = runFolder(dir);
   const own = results(folder, files);
-  const read = files.reads?.find((path) => own.some((written) => isSameFile(path, written)));
+  // A folder stands for the model in it.
+  const reads = files.reads?.flatMap((path) => [path, join(path, basename(folder.model))]) ?? [];
+  const read = reads.find((path) => own.some((written) => isSameFile(path, written)));
   if (read !== undefined) {
     throw new ConfigError(`${dir}: the run would replace ${basename(read)}, which it reads; choose another folder`);
   }

@@ -69,6 +69,7 @@ function blockRange(entry: string): Range | undefined {
 function checkBlocks(entry: string, depth: number): void {
   const range = blockRange(entry);
   if (!range || (range[0] <= range[1] && range[1] < depth)) return;
+  if (range[0] > range[1]) throw new ConfigError(`train.freeze: "${entry}" runs backwards; put the lower block first`);
   const has = depth === 1 ? 'only block is 0' : `blocks are 0 to ${depth - 1}`;
-  throw new ConfigError(`train.freeze: "${entry}" is no range of blocks of the model; its ${has}`);
+  throw new ConfigError(`train.freeze: "${entry}" names a block that the model does not have; its ${has}`);
 }

@@ -1,6 +1,6 @@
 /** Template banks and scalers as files. */
 import { z } from 'zod';
-import { ConfigError } from '../base/errors.js';
+import { ConfigError, ModelError } from '../base/errors.js';
 import {
   type ArtifactKind,
   CheckpointError,
@@ -12,10 +12,11 @@ import {
   writeArtifact,
 } from '../checkpoint/index.js';
 import { parameterShapes } from '../model/parameters.js';
-import { type ModelSpec, modelSpecSchema } from '../model/spec.js';
+import { geometry, type ModelSpec, modelSpecSchema } from '../model/spec.js';
 import {
   type BankSpec,
   bankSpecSchema,
+  checkLayout,
   OWN,
   SCALERS,
   scalerShapes,
@@ -122,7 +123,18 @@ interface Loaded<Spec> {
   readonly sha256: string;
 }
 
-async function load<Spec>(
+/** Sizes that a schema cannot check: those of the model fit together, and templates of this width make it. */
+function checkSizes({ model, templates }: Pick<BankSpec, 'model' | 'templates'>, path: string): void {
+  try {
+    geometry(model);
+    checkLayout(model, templates, 'model');
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    throw invalid(path, `metadata wave.spec: ${error.message}`);
+  }
+}
+
+async function load<Spec extends Pick<BankSpec, 'model' | 'templates'>>(
   path: string,
   kind: ArtifactKind,
   schema: z.ZodType<Spec>,
@@ -133,8 +145,10 @@ async function load<Spec>(
     const parsed = schema.safeParse(expectKind(file, kind).spec);
     if (!parsed.success) {
       const [issue] = parsed.error.issues;
-      throw invalid(path, `metadata wave.spec: ${issue?.path.join('.')}: ${issue?.message}`);
+      const place = ['metadata wave.spec', ...(issue?.path.length ? [issue.path.join('.')] : [])].join(': ');
+      throw invalid(path, `${place}: ${issue?.message}`);
     }
+    checkSizes(parsed.data, path);
     const values = new Map<string, Float32Array>();
     for (const [name, shape] of shapesOf(parsed.data, (candidate) => file.tensors.has(candidate))) {
       const found = file.tensors.get(name)?.shape;

@@ -19,7 +19,7 @@ import { inheritScalers, type NamedValues } from './inherit-host.js';
 import { parameterName } from './kinds.js';
 import { entryOffsets, product } from './offsets.js';
 import { randomTemplates } from './random.js';
-import { type DenseMatrix, truncatedSvd } from './truncated-svd.js';
+import { type DenseMatrix, squaredSum, truncatedSvd } from './truncated-svd.js';
 
 export interface ClosedForm {
   /** `templates.KIND` and `scalers.KIND` */
@@ -36,7 +36,7 @@ export interface ClosedForm {
  * @param ancestor its width a multiple of the template width
  * @param weights the ancestor's parameters by timm name
  * @param seed of the random parts
- * @throws ModelError when the template width does not divide the ancestor.
+ * @throws ModelError when the template width does not divide the ancestor, or a weight is not a finite number.
  */
 export function closedForm(ancestor: ModelSpec, weights: NamedValues, layout: TemplateLayout, seed = 0): ClosedForm {
   checkLayout(ancestor, layout, 'ancestor');
@@ -112,11 +112,17 @@ function rearranged(shape: KindShape, layout: TemplateLayout, weights: NamedValu
 
 /** Writes the templates of one kind over random ones; returns its scalers and the error of both together. */
 function decomposeKind(
-  { layers, count, scaler }: KindShape,
+  { kind, layers, count, scaler }: KindShape,
   matrix: DenseMatrix,
   templates: Float32Array,
   seed: number,
 ): { scalers: Float32Array; error: number } {
+  const total = squaredSum(matrix.data);
+  if (!Number.isFinite(total)) {
+    throw new ModelError(
+      `closed-form start: ${kind.name} of the ancestor is not finite; use an ancestor that was trained well`,
+    );
+  }
   const entries = product(scaler);
   const scalers = new Float32Array(layers * count * entries);
   const { values, left, right } = truncatedSvd(matrix, count, seed);
@@ -129,12 +135,10 @@ function decomposeKind(
       scalers[(Math.floor(column / entries) * count + t) * entries + (column % entries)] = share * x;
     });
   });
-  return { scalers, error: relativeError(matrix, values) };
+  return { scalers, error: relativeError(total, squaredSum(values)) };
 }
 
-/** What orthogonal singular vectors of these values leave of a matrix, as a part of its Frobenius norm. */
-function relativeError({ data }: DenseMatrix, values: readonly number[]): number {
-  const total = data.reduce((sum, value) => sum + value * value, 0);
-  const captured = values.reduce((sum, value) => sum + value * value, 0);
+/** What singular triples leave of a matrix, as a part of its Frobenius norm; both given as sums of squares. */
+function relativeError(total: number, captured: number): number {
   return total === 0 ? 0 : Math.sqrt(Math.max(0, 1 - captured / total));
 }

@@ -33,7 +33,7 @@ export { type DistillationLoss, distillationLoss, KD_TARGETS, REDUCTIONS } from 
 export { inheritScalers, type NamedValues } from './inherit-host.js';
 export { type Axis, type AxisRole, type Kind, modelKinds, parameterName } from './kinds.js';
 export { materialise } from './materialise.js';
-export { materialiseValues } from './materialise-host.js';
+export { materialiser, materialiseValues } from './materialise-host.js';
 export {
   ANCESTOR,
   CE,

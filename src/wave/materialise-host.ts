@@ -1,9 +1,12 @@
 /** Weights from templates and scalers on the host, tensor by tensor, for a checkpoint. */
+import { collect, type Fill } from '../model/fill.js';
 import type { ModelSpec } from '../model/spec.js';
-import { type KindShape, kindShapes, OWN, SCALERS, TEMPLATES, type TemplateLayout } from './bank.js';
+import { isBlockwise } from './arrangement.js';
+import { isSplit, type KindShape, kindShapes, OWN, SCALERS, TEMPLATES, type TemplateLayout } from './bank.js';
 import type { NamedValues } from './inherit-host.js';
-import { isHead, parameterName } from './kinds.js';
-import { entryOffsets, product } from './offsets.js';
+import { type Axis, isHead, kindName } from './kinds.js';
+import { product } from './offsets.js';
+import { OuterSum } from './outer-sum.js';
 
 /**
  * All parameters of a model by timm name, as `materialise` makes them in the standard arrangement.
@@ -15,44 +18,99 @@ export function materialiseValues(
   layout: TemplateLayout,
   tensors: NamedValues,
 ): Map<string, Float32Array> {
-  const values = new Map<string, Float32Array>();
-  for (const shape of kindShapes(model, layout)) {
-    const { kind, layers } = shape;
-    const own = isHead(kind.name) ? tensors.get(OWN + kind.name) : undefined;
-    const templates = tensors.get(TEMPLATES + kind.name) as Float32Array;
-    const scalers = tensors.get(SCALERS + kind.name) as Float32Array;
-    for (let layer = 0; layer < layers; layer++) {
-      values.set(parameterName(kind, layer), own ?? weight(shape, layout, templates, scalers, layer));
-    }
-  }
-  return values;
+  return collect(model, materialiser(model, layout, tensors));
 }
 
-function weight(
-  shape: KindShape,
-  layout: TemplateLayout,
-  templates: Float32Array,
-  scalers: Float32Array,
-  layer: number,
-): Float32Array {
-  const { count, full, template, scaler } = shape;
-  const result = new Float32Array(product(full));
+/** The same tensor by tensor. */
+export function materialiser(model: ModelSpec, layout: TemplateLayout, tensors: NamedValues): Fill {
+  const plans = new Map(
+    kindShapes(model, layout).map((shape) => [shape.kind.name, { shape, rows: rowsOf(shape, layout) }]),
+  );
+  const sizes = [...plans.values()].map(({ shape: { count, template, scaler }, rows }) => {
+    return count * (product(template) + product(scaler)) + rows.length;
+  });
+  const kernel = new OuterSum(Math.max(...sizes));
+  return (name, out) => {
+    const kind = kindName(name);
+    const own = isHead(kind) ? tensors.get(OWN + kind) : undefined;
+    if (own) {
+      out.set(own);
+      return;
+    }
+    const { shape, rows } = plans.get(kind) as { shape: KindShape; rows: Rows };
+    const layer = shape.kind.perBlock ? Number(name.split('.')[1]) : 0;
+    const perLayer = shape.count * product(shape.scaler);
+    const scalers = (tensors.get(SCALERS + kind) as Float32Array).subarray(layer * perLayer, (layer + 1) * perLayer);
+    kernel.load(tensors.get(TEMPLATES + kind) as Float32Array, scalers);
+    writeRows(kernel, shape, rows, out);
+  };
+}
+
+/**
+ * A tensor as rows: each is the outer product of one run of the template and one of the scaler, summed over templates.
+ * Fixed axes that follow each other count as one, so that a tensor has a last axis and at most one before it.
+ */
+interface Rows {
+  readonly first: AxisBlocks;
+  readonly last: AxisBlocks;
+  /** Numbers in one row: the last axis, or one of its groups. */
+  readonly length: number;
+  readonly order: 'template-outer' | 'scaler-outer';
+}
+
+/** An axis of the tensor, cut into blocks. */
+interface AxisBlocks {
+  /** Length in the template. */
+  readonly size: number;
+  /** Blocks of that length; 1 if the axis is not split. */
+  readonly blocks: number;
+  readonly groups: number;
+  readonly blockwise: boolean;
+}
+
+const TRIVIAL: AxisBlocks = { size: 1, blocks: 1, groups: 1, blockwise: true };
+
+function rowsOf({ kind, template, blocks }: KindShape, layout: TemplateLayout): Rows {
+  const axes: AxisBlocks[] = [];
+  let wasFixed = false;
+  kind.axes.forEach((axis: Axis, i) => {
+    const size = template[i];
+    if (isSplit(axis)) {
+      const blockwise = isBlockwise(axis, layout.kronecker, 'standard');
+      axes.push({ size, blocks, groups: axis.groups, blockwise });
+    } else if (wasFixed) {
+      axes.push({ ...TRIVIAL, size: size * (axes.pop()?.size ?? 1) });
+    } else {
+      axes.push({ ...TRIVIAL, size });
+    }
+    wasFixed = !isSplit(axis);
+  });
+  const [last = TRIVIAL, first = TRIVIAL, ...more] = axes.reverse();
+  if (more.length > 0) throw new Error(`internal: ${kind.name} has more than two axes of blocks`);
+  const length = (last.size / last.groups) * last.blocks;
+  return { first, last, length, order: last.blockwise ? 'scaler-outer' : 'template-outer' };
+}
+
+function writeRows(kernel: OuterSum, { count, scaler, template }: KindShape, rows: Rows, out: Float32Array): void {
+  const { first, last, length, order } = rows;
   const size = product(template);
   const entries = product(scaler);
-  const columns = template[template.length - 1] ?? 1;
-  const sum = new Float64Array(columns);
-  for (let entry = 0; entry < entries; entry++) {
-    const offsets = entryOffsets(shape, layout, entry);
-    for (let row = 0; row < offsets.rows.length; row++) {
-      sum.fill(0);
-      for (let t = 0; t < count; t++) {
-        const factor = scalers[(layer * count + t) * entries + entry] as number;
-        const start = t * size + row * columns;
-        for (let j = 0; j < columns; j++) sum[j] = (sum[j] as number) + factor * (templates[start + j] as number);
+  const run = last.size / last.groups;
+  const rowLength = length * last.groups;
+  for (let i = 0; i < first.size; i++) {
+    for (let block = 0; block < first.blocks; block++) {
+      const given = { start: block * last.blocks, stride: entries, length: last.blocks };
+      for (let group = 0; group < last.groups; group++) {
+        const templates = { start: i * last.size + group * run, stride: size, length: run };
+        out.set(kernel.row(templates, given, count, order), place(first, i, block) * rowLength + group * length);
       }
-      const base = offsets.rows[row] as number;
-      for (let j = 0; j < columns; j++) result[base + (offsets.columns[j] as number)] = sum[j] as number;
     }
   }
-  return result;
+}
+
+/** Position on the axis of the tensor of entry `i` of the template in one block. */
+function place({ size, blocks, groups, blockwise }: AxisBlocks, i: number, block: number): number {
+  const unit = size / groups;
+  const within = i % unit;
+  return (i - within) * blocks + (blockwise ? block * unit + within : within * blocks + block);
 }

@@ -240,9 +240,10 @@ function normalVector(length: number, rng: Rng): Float64Array {
   return Float64Array.from({ length }, () => rng.normal());
 }
 
-function squaredSum(values: Float32Array): number {
+/** Squared Frobenius norm. */
+export function squaredSum(values: Float32Array | readonly number[]): number {
   let sum = 0;
-  for (const value of values) sum += value * value;
+  for (let i = 0; i < values.length; i++) sum += (values[i] as number) ** 2;
   return sum;
 }
 

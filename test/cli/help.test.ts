@@ -58,12 +58,15 @@ describe.each(COMMANDS)('help of $name', (entry) => {
 describe('start', () => {
   const listModules = fileURLToPath(new URL('./fixtures/list-modules.mjs', import.meta.url));
 
-  it.each([[['--help']], [['--version']], [[]], [['pretrain', '--help']]])('loads no package for %j', async (words) => {
-    const { stderr } = await spawnNode(['--import', listModules, LAUNCHER, ...words]);
-    const loaded = stderr.split('\n').filter((line) => line.startsWith('loaded '));
-    expect(loaded.some((line) => line.endsWith('/dist/cli/main.js'))).toBe(true);
-    expect(loaded.filter((line) => line.includes('/node_modules/'))).toEqual([]);
-  });
+  it.each([[['--help']], [['--version']], [[]], [['pretrain', '--help']], [['init', '--help']]])(
+    'loads no package for %j',
+    async (words) => {
+      const { stderr } = await spawnNode(['--import', listModules, LAUNCHER, ...words]);
+      const loaded = stderr.split('\n').filter((line) => line.startsWith('loaded '));
+      expect(loaded.some((line) => line.endsWith('/dist/cli/main.js'))).toBe(true);
+      expect(loaded.filter((line) => line.includes('/node_modules/'))).toEqual([]);
+    },
+  );
 
   it('loads yargs but nothing heavy to read the arguments of a command', async () => {
     const { stderr } = await spawnNode(['--import', listModules, LAUNCHER, 'eval', '--hepl']);

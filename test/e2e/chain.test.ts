@@ -1,11 +1,11 @@
-/** Train, evaluate, look, predict: the whole of it from the command line, and the same bytes every time. */
+/** Train, fine-tune, evaluate, look, predict: the whole of it from the command line, and the same bytes every time. */
 import { execFile } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { PredictResult, PretrainResult } from '#wave/index.js';
+import type { FinetuneResult, PredictResult, PretrainResult } from '#wave/index.js';
 import { Place } from './support.js';
 
 const place = new Place();
@@ -89,6 +89,41 @@ describe('wave eval', () => {
       error: { type: 'CheckError', exitCode: 3 },
       result: { top1: trained.top1 },
     });
+  });
+});
+
+describe('wave finetune', () => {
+  beforeAll(() => {
+    writeFileSync(
+      place.at('other.yaml'),
+      `
+data: { source: synthetic, synthetic: { image: 16, classes: 6, train: 192, test: 100, seed: 9 } }
+train: { steps: 12, batch: 32, lr: 2.0e-3, layer_decay: 0.8, freeze: [pos_embed], ema: { decay: 0.8 } }
+eval: { batch: 50 }
+engine: { threads: 1 }
+`,
+    );
+  });
+  const words = ['finetune', '--model', 'run', '--config', 'other.yaml', '--out', 'tuned'];
+
+  it('trains the model on other classes, and an evaluation takes its settings', async () => {
+    const tuned = await place.result<FinetuneResult>(words);
+    expect(tuned).toMatchObject({ steps: 12, head: 'new', trainable: tuned.parameters - 17 * 32 });
+    const measured = await place.result(['eval', 'tuned', '--config', 'tuned/config.resolved.yaml']);
+    expect(measured).toMatchObject({ top1: tuned.top1, images: 100 });
+    const [before, after] = [
+      await place.tensors('run/model.safetensors'),
+      await place.tensors('tuned/model.safetensors'),
+    ];
+    expect(after.get('pos_embed')).toEqual(before.get('pos_embed'));
+    expect(after.get('cls_token')).not.toEqual(before.get('cls_token'));
+  });
+
+  it('refuses in one line what the model does not have', async () => {
+    const ended = await place.wave([...words, '--force', '--set', 'train.freeze=[blocks.2]', '--quiet']);
+    const rule = 'train.freeze: "blocks.2" names a block that the model does not have; its blocks are 0 to 1';
+    expect(ended).toMatchObject({ code: 2, stdout: '', stderr: `wave: error: ${rule}\n` });
+    expect(place.names('tuned')).toContain('model.safetensors');
   });
 });
 

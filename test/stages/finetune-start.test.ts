@@ -161,14 +161,17 @@ describe('what does not fit', () => {
     expect(bytes('swap', 'state').equals(before)).toBe(true);
   });
 
-  it('is the folder of the model itself', async () => {
-    const out = { dir: join(root, 'ancestor'), force: true };
-    const before = readFileSync(ancestor);
-    await expect(finetune(settings({}), { model: ancestor }, out, context())).rejects.toThrow(
-      new ConfigError(`${out.dir}: the run would replace model.safetensors, which it reads; choose another folder`),
-    );
-    expect(readFileSync(ancestor).equals(before)).toBe(true);
-  });
+  it.each(['ancestor/model.safetensors', 'ancestor'])(
+    'is the folder of the model itself, given as %s',
+    async (model) => {
+      const out = { dir: join(root, 'ancestor'), force: true };
+      const before = readFileSync(ancestor);
+      await expect(finetune(settings({}), { model: join(root, model) }, out, context())).rejects.toThrow(
+        new ConfigError(`${out.dir}: the run would replace model.safetensors, which it reads; choose another folder`),
+      );
+      expect(readFileSync(ancestor).equals(before)).toBe(true);
+    },
+  );
 
   it.each([
     ['image', 20, /is a model for images of 16x16, those of the data are 20x20; position embeddings are not resized/],

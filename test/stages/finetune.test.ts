@@ -77,6 +77,7 @@ describe('layer-wise decay', () => {
         expect.closeTo(layerScale(name, 2, 0.5), 2),
       ]);
     }
+    expect(change('head.weight', values, known.values) / lr).toBeCloseTo(1, 2);
     expect(change('pos_embed', values, known.values) / change('head.weight', values, known.values)).toBeCloseTo(
       1 / 8,
       2,

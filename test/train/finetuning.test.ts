@@ -92,9 +92,9 @@ describe('frozen parameters', () => {
   });
 
   it.each([
-    [['blocks.3'], '"blocks.3" is no range of blocks of the model; its blocks are 0 to 2'],
-    [['blocks.0-3'], '"blocks.0-3" is no range of blocks of the model; its blocks are 0 to 2'],
-    [['blocks.2-1'], '"blocks.2-1" is no range of blocks of the model; its blocks are 0 to 2'],
+    [['blocks.3'], '"blocks.3" names a block that the model does not have; its blocks are 0 to 2'],
+    [['blocks.0-3'], '"blocks.0-3" names a block that the model does not have; its blocks are 0 to 2'],
+    [['blocks.2-1'], '"blocks.2-1" runs backwards; put the lower block first'],
     [['embedding'], '"embedding" names no parameter of the model; give embeddings, norms, head, blocks,'],
     [['fc_norm'], '"fc_norm" names no parameter of the model'],
     [['blocks.1.att'], '"blocks.1.att" names no parameter of the model'],

@@ -1,0 +1,4 @@
+/** Methods of initialisation: from templates, from an ancestor, from scratch. */
+export type { Change, Initialised, Inputs, Method, Need, Paper, Request } from './method.js';
+export { findMethod, METHODS, type MethodEntry } from './registry.js';
+export { planTarget, resized } from './target.js';

@@ -1,0 +1,124 @@
+/** Stage `initTarget`: a model of a chosen depth and width, by one of the methods of src/init, as one file. */
+import { ConfigError, InterruptedError } from '../base/errors.js';
+import { toolVersion } from '../base/version.js';
+import { makeLineage } from '../checkpoint/index.js';
+import { configSha256 } from '../config/index.js';
+import { findMethod, type Initialised, type Method, planTarget } from '../init/index.js';
+import type { Fill } from '../model/fill.js';
+import { parameterCount } from '../model/parameters.js';
+import { saveModel } from '../model/save.js';
+import { saveScalers } from '../wave/artifacts.js';
+import type { TargetSize } from '../wave/target.js';
+import type { StageContext } from './context.js';
+import { filesFor, type InitFiles, loadInputs } from './init-inputs.js';
+import { checkOutFile, type OutFile } from './out-file.js';
+
+export interface InitOptions extends TargetSize, InitFiles {
+  /** One of `METHODS`. */
+  readonly method: string;
+  /** Of everything random; default 0. */
+  readonly seed?: number;
+  /** Options of the method, as docs/init-methods.md lists them. */
+  readonly options?: Readonly<Record<string, unknown>>;
+  /** Write weights where the method would write scalers. */
+  readonly materialise?: boolean;
+}
+
+export interface InitResult {
+  readonly path: string;
+  readonly kind: 'model' | 'scalers';
+  readonly method: string;
+  readonly depth: number;
+  readonly width: number;
+  readonly heads: number;
+  /** Of the target. */
+  readonly parameters: number;
+  /** Scalers of the target, for methods that have them. */
+  readonly scalers?: number;
+  /** Learned numbers that the target takes over: all templates, or weights copied from the ancestor. */
+  readonly transferred: number;
+  /** `transferred / parameters`. */
+  readonly share: number;
+  readonly seconds: number;
+}
+
+/**
+ * Writes scalers (methods that have them, unless `materialise` is set) or a model.
+ *
+ * @throws ConfigError for an unknown method, wrong options, files that are missing or of no use, scalers of other
+ * templates, or `out` when it may not be written; ModelError when the method cannot make that size; CheckpointError when a
+ * file cannot be read or written; InterruptedError when `context.signal` was aborted. Nothing is written then.
+ */
+export async function initTarget(options: InitOptions, out: OutFile, context: StageContext): Promise<InitResult> {
+  const start = performance.now();
+  const { method: name, seed = 0, materialise = false } = options;
+  const method = await findMethod(name).load();
+  const settings = checkedOptions(name, method, options.options ?? {});
+  const files = filesFor(name, method.needs, options);
+  await checkOutFile(
+    out,
+    [files.ancestor, files.templates, files.scalers].filter((path) => path !== undefined),
+  );
+  const { inputs, parents, templatesSha256 } = await loadInputs(method.needs, files);
+  const size = { depth: options.depth, width: options.width, heads: options.heads };
+  const target = planTarget(name, method, inputs, size);
+  const made = method.start(inputs, { target, seed }, settings);
+  const lineage = makeLineage({
+    command: context.command,
+    configSha256: configSha256({ method: name, ...size, seed, materialise, options: settings }),
+    parents,
+    seed,
+    engine: 'host',
+    toolVersion: toolVersion(),
+  });
+  checkSignal(context.signal);
+  const { path } = out;
+  const scalers = materialise ? undefined : made.scalers;
+  if (scalers !== undefined && inputs.need === 'templates' && templatesSha256 !== undefined) {
+    const spec = { model: target, templates: inputs.bank.templates, templates_sha256: templatesSha256 };
+    await saveScalers(path, { spec, values: scalers, lineage });
+  } else {
+    await saveModel(path, { spec: target, values: stoppable(made.fill, context.signal), lineage });
+  }
+  const parameters = parameterCount(target);
+  return {
+    path,
+    kind: scalers === undefined ? 'model' : 'scalers',
+    method: name,
+    depth: target.depth,
+    width: target.width,
+    heads: target.heads,
+    parameters,
+    ...scalerCount(made),
+    transferred: made.transferred,
+    share: made.transferred / parameters,
+    seconds: (performance.now() - start) / 1000,
+  };
+}
+
+/** @throws ConfigError with one line per problem. */
+function checkedOptions(name: string, method: Method, options: Readonly<Record<string, unknown>>): unknown {
+  const parsed = method.options.safeParse(options);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map(({ path, message }) => {
+    return `${name}: ${path.length > 0 ? `option ${path.join('.')}: ` : ''}${message}`;
+  });
+  throw new ConfigError(lines.join('\n'));
+}
+
+function scalerCount({ scalers }: Initialised): { scalers?: number } {
+  if (scalers === undefined) return {};
+  return { scalers: [...scalers.values()].reduce((total, values) => total + values.length, 0) };
+}
+
+/** Ends the writing between two parameters when the user interrupts. */
+function stoppable(fill: Fill, signal: AbortSignal): Fill {
+  return (name, out) => {
+    checkSignal(signal);
+    fill(name, out);
+  };
+}
+
+function checkSignal(signal: AbortSignal): void {
+  if (signal.aborted) throw new InterruptedError('stopped; nothing was written');
+}
