@@ -8,14 +8,14 @@ import { loadModel } from '../model/load.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
-import { distillShape } from './distill-config.js';
+import { distillShape, fitKdSchema } from './distill-config.js';
 import { warnOfOtherPixels } from './pixels.js';
 import { commonShape, modelShape } from './schemas.js';
 
 /** The configuration of a training run serves as it is: what only training needs is checked and not used. */
 export const evaluateSchema = z.strictObject({
   ...modelShape,
-  ...z.strictObject(distillShape).partial().shape,
+  ...z.strictObject({ ...distillShape, kd: fitKdSchema }).partial().shape,
   ...commonShape,
   train: train.finetuneFields.prefault({}),
 });
