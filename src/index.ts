@@ -74,6 +74,14 @@ export {
   finetune,
   finetuneSchema,
 } from './stages/finetune.js';
+export {
+  checkFit,
+  type FitConfig,
+  type FitInputs,
+  type FitResult,
+  fit,
+  fitSchema,
+} from './stages/fit.js';
 export { type InitOptions, type InitResult, initTarget } from './stages/init.js';
 export type { InitFiles } from './stages/init-inputs.js';
 export type { OutFile } from './stages/out-file.js';
@@ -91,3 +99,5 @@ export { type Companion, restoreState, saveState } from './stages/saved-state.js
 export type { StartInputs } from './stages/start-model.js';
 // Training.
 export * from './train/index.js';
+// Templates and scalers.
+export * from './wave/index.js';

@@ -30,6 +30,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/init.js')).initCommand,
   },
   {
+    name: 'fit',
+    summary: 'Train the scalers of a model made of templates, on a little data',
+    group: 'Train',
+    load: async () => (await import('./commands/fit.js')).fitCommand,
+  },
+  {
     name: 'finetune',
     summary: 'Train a model, or one made of templates and scalers, on a downstream set',
     group: 'Train',

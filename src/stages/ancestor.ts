@@ -1,15 +1,16 @@
 /** The ancestor in a distillation: opened, measured, and asked for its logits. */
 import { ConfigError, InterruptedError } from '../base/errors.js';
-import type { Dataset, Loader } from '../data/index.js';
+import { type Dataset, Loader } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
 import { checkFits } from '../model/config.js';
 import { type LoadedModel, loadModel } from '../model/load.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
-import { AncestorLogits } from './ancestor-logits.js';
+import { AncestorLogits, pays } from './ancestor-logits.js';
 import type { StageContext } from './context.js';
 import { warnOfOtherPixels } from './pixels.js';
 import type { DataSettings } from './run-data.js';
+import type { Run } from './training-run.js';
 
 /** Training images on which the ancestor is measured before training. */
 const MEASURED_IMAGES = 1000;
@@ -71,6 +72,35 @@ export async function measureAncestor(
   checkAboveChance(path, { top1, images, classes });
   context.emit({ type: 'note', text: `ancestor: ${percent(top1)} right on the first ${images} training images` });
   return { logits, top1 };
+}
+
+/**
+ * Where images never change and a run sees each of them, the ancestor is asked about each once, before training.
+ *
+ * @param patch side of the ancestor's patches, pixels
+ * @throws InterruptedError
+ */
+export async function rememberWherePaid(
+  logits: AncestorLogits,
+  config: DataSettings,
+  dataset: Dataset,
+  patch: number,
+  { plan, startStep, context }: Run,
+): Promise<void> {
+  const { batch } = config.train;
+  const verdict = startStep === plan.steps ? 'no' : pays(dataset, plan.steps * batch);
+  if (verdict === 'too large') {
+    const text = 'logits of all training images would take too much memory: the ancestor is asked in every step';
+    context.emit({ type: 'note', text });
+  }
+  if (verdict !== 'yes') return;
+  const { workers } = config.data;
+  const loader = new Loader({ dataset, mode: 'eval', batch, patch, seed: config.seed, workers });
+  try {
+    await logits.remember(loader, dataset, context);
+  } finally {
+    await loader.close();
+  }
 }
 
 /** @throws ConfigError when an accuracy on so many images cannot be told from guessing. */

@@ -46,6 +46,11 @@ export const ceSchema = z.strictObject({
   weight: z.number().min(0).default(1).describe('of the cross-entropy against the labels'),
 });
 
+/** `kd:` of `fit`, where an ancestor may be missing. */
+export const fitKdSchema = kdSchema.extend({
+  weight: z.number().min(0).nullable().default(null).describe('null = 1 with an ancestor, 0 without'),
+});
+
 /** Blocks of `distill` that other stages do not have. */
 export const distillShape = {
   templates: templatesSchema.prefault({}),

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
 import { type Lineage, sha256File } from '../checkpoint/index.js';
-import { Loader } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import type { LoadedModel } from '../model/load.js';
 import { parameterCount } from '../model/parameters.js';
@@ -24,18 +23,17 @@ import {
   templateEntries,
   templateShapes,
 } from '../wave/index.js';
-import { measureAncestor, openAncestor } from './ancestor.js';
-import { type AncestorLogits, pays } from './ancestor-logits.js';
+import { measureAncestor, openAncestor, rememberWherePaid } from './ancestor.js';
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
 import { distillShape, resolveAuxiliary, resolveLayout } from './distill-config.js';
 import { distilledModels, drawModel, sizeLabel } from './distill-sizes.js';
 import { mebibytes, peakMemory } from './peak-memory.js';
-import { openLoaders, openRunData, type RunData, runLineage } from './run-data.js';
+import { openLoaders, openRunData, runLineage } from './run-data.js';
 import { checkRunFolder, type OutFolder, type RunFiles, type RunFolder } from './run-folder.js';
 import { commonShape } from './schemas.js';
 import { compileTemplateRun } from './template-programs.js';
-import { prepareRun, type Run, type Trained, trainModel } from './training-run.js';
+import { prepareRun, type Trained, trainModel } from './training-run.js';
 
 export const distillSchema = z.strictObject({
   ...commonShape,
@@ -155,7 +153,7 @@ export async function distill(
     };
     const { classes } = auxiliary;
     const run = await prepareRun({ config, engine, state, loaders, classes, files, lineage, compile, context }, out);
-    if (config.kd.weight > 0) await rememberLogits(config, measured.logits, data, ancestor.spec, run);
+    if (config.kd.weight > 0) await rememberWherePaid(measured.logits, config, data.train, ancestor.spec.patch, run);
     const trained = await trainModel(run);
     await writeBank(run.folder, bank, await state.read(), lineage);
     const templateParameters = countNumbers(templateShapes(auxiliary, layout));
@@ -204,33 +202,6 @@ function startValues(
 function describeSizes(auxiliary: ModelSpec, models: readonly ModelSpec[], memory: number): string {
   const others = models.length > 0 ? `, besides ${models.map(sizeLabel).join(', ')}` : '';
   return `trained (width x depth): ${sizeLabel(auxiliary)}${others}; peak memory so far ${mebibytes(memory)}`;
-}
-
-/** Where images never change, the ancestor is asked about each of them once, before training. */
-async function rememberLogits(
-  config: DistillConfig,
-  logits: AncestorLogits,
-  { train: dataset }: RunData,
-  { patch }: ModelSpec,
-  { plan, startStep, context }: Run,
-): Promise<void> {
-  const { batch } = config.train;
-  if (startStep === plan.steps) return;
-  const verdict = pays(dataset, plan.steps * batch);
-  if (verdict === 'too large') {
-    context.emit({
-      type: 'note',
-      text: 'logits of all training images are too many to be kept: asked for in each step',
-    });
-  }
-  if (verdict !== 'yes') return;
-  const { workers } = config.data;
-  const loader = new Loader({ dataset, mode: 'eval', batch, patch, seed: config.seed, workers });
-  try {
-    await logits.remember(loader, dataset, context);
-  } finally {
-    await loader.close();
-  }
 }
 
 /**

@@ -7,7 +7,7 @@ import { checkFits } from '../model/config.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
-import { distillShape } from './distill-config.js';
+import { distillShape, fitKdSchema } from './distill-config.js';
 import { warnOfOtherPixels } from './pixels.js';
 import { commonShape, modelShape } from './schemas.js';
 import { loadStart, type StartInputs } from './start-model.js';
@@ -15,7 +15,7 @@ import { loadStart, type StartInputs } from './start-model.js';
 /** The configuration of a training run serves as it is: what only training needs is checked and not used. */
 export const evaluateSchema = z.strictObject({
   ...modelShape,
-  ...z.strictObject(distillShape).partial().shape,
+  ...z.strictObject({ ...distillShape, kd: fitKdSchema }).partial().shape,
   ...commonShape,
   train: train.finetuneFields.prefault({}),
 });

@@ -92,6 +92,15 @@ export class Monitor {
     this.#milliseconds = 0;
   }
 
+  /** The evaluation before the first step. */
+  evaluatedAtStart({ top1, top5, loss, images }: Quality): void {
+    const { context, metrics } = this.#options;
+    const share = (value: number) => `${(100 * value).toFixed(1)} %`;
+    const text = `before the first step: top-1 ${share(top1)}, top-5 ${share(top5)}, loss ${loss.toFixed(4)} on ${images} images`;
+    context.emit({ type: 'note', text });
+    metrics.write({ step: 0, epoch: 0, test_top1: top1, test_top5: top5, test_loss: loss, test_images: images });
+  }
+
   evaluated(epoch: number, step: number, { top1, top5, loss, images }: Quality): void {
     const { context, metrics } = this.#options;
     context.emit({ type: 'evaluated', epoch, top1, top5, loss, images });

@@ -6,6 +6,7 @@ import { modelSchema } from '../model/config.js';
 
 export const evalSchema = z.strictObject({
   batch: z.int().min(1).default(250).describe('images per evaluation batch'),
+  start: z.boolean().default(false).describe('also measure before the first step of a training'),
 });
 
 /** What every stage that reads images has. */

@@ -91,12 +91,20 @@ export function fitToData(
   }
   const { labels: _, ...rest } = given;
   const spec = { ...rest, classes, preprocess };
-  // Without blocks: no other parameter is needed, and each has random numbers of its own.
-  const fresh = [...initialise({ ...spec, depth: 0 }, seed)].filter(([name]) => isHead(name));
-  return { head: 'new', spec, values: new Map([...start.values, ...fresh]) };
+  return { head: 'new', spec, values: new Map([...start.values, ...newHead(spec, seed)]) };
 }
 
-function checkImages({ source, spec }: StartModel, { channels, source: images }: Dataset): void {
+/** Values of the head, and of that of a distillation token, by timm name. */
+export function newHead(spec: ModelSpec, seed: number): Map<string, Float32Array> {
+  // Without blocks: no other parameter is needed, and each has random numbers of its own.
+  return new Map([...initialise({ ...spec, depth: 0 }, seed)].filter(([name]) => isHead(name)));
+}
+
+/** @throws ConfigError when the images of the data are not those that a model is for. */
+export function checkImages(
+  { source, spec }: Pick<StartModel, 'source' | 'spec'>,
+  { channels, source: images }: Dataset,
+): void {
   const [height, width] = spec.image;
   if (spec.channels !== channels) {
     throw new ConfigError(

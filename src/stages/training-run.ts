@@ -32,7 +32,7 @@ export interface RunPrograms {
 /** What a stage hands over. */
 export interface RunParts {
   /** All settings of the stage, for `config.resolved.yaml`. */
-  readonly config: { readonly train: RunSettings };
+  readonly config: { readonly train: RunSettings; readonly eval: { readonly start: boolean } };
   readonly engine: Engine;
   /** What is trained, saved and restored. */
   readonly state: State;
@@ -67,6 +67,8 @@ export interface Trained {
   readonly steps: number;
   readonly epochs: number;
   readonly imagesPerSecond: number;
+  /** Before the first step, with `eval.start`. */
+  readonly startTop1?: number;
 }
 
 /**
@@ -135,6 +137,10 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
     const atEnd = startStep % plan.stepsPerEpoch === 0 && metrics.evaluatedStep !== startStep;
     if (startStep === plan.steps || (atEnd && isDue(epoch, startStep))) await evaluate(epoch, startStep);
   }
+  if (startStep === 0 && config.eval.start) {
+    const found = await measure(run);
+    if (found) monitor.evaluatedAtStart(found);
+  }
   monitor.resume();
   let done: number;
   try {
@@ -167,7 +173,9 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
   const { top1, top5, loss } = quality;
   if (!Number.isFinite(loss)) throw new TrainingError('the test loss is not a number; lower train.lr');
   const { imagesPerSecond } = monitor;
-  return { steps: plan.steps, epochs: plan.epochs, imagesPerSecond, top1, top5, loss };
+  const { startTop1 } = metrics;
+  const result = { steps: plan.steps, epochs: plan.epochs, imagesPerSecond, top1, top5, loss };
+  return startTop1 === undefined ? result : { ...result, startTop1 };
 }
 
 function announcement({ config, plan, startStep }: Run): string {

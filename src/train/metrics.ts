@@ -10,10 +10,10 @@ export class MetricsLog {
   readonly #path: string;
   readonly #file: number;
   #evaluated: number | undefined;
+  #startTop1: number | undefined;
 
-  private constructor(path: string, flag: 'w' | 'a', evaluated?: number) {
+  private constructor(path: string, flag: 'w' | 'a') {
     this.#path = path;
-    this.#evaluated = evaluated;
     this.#file = explained(path, () => openSync(path, flag, 0o644));
   }
 
@@ -38,8 +38,9 @@ export class MetricsLog {
       return metrics !== undefined && Number(metrics.step) <= step ? [{ line, metrics }] : [];
     });
     await writeFileAtomically(path, kept.map(({ line }) => `${line}\n`).join(''));
-    const last = kept.findLast(({ metrics }) => 'test_top1' in metrics)?.metrics.step;
-    return new MetricsLog(path, 'a', last === undefined ? undefined : Number(last));
+    const log = new MetricsLog(path, 'a');
+    for (const { metrics } of kept) log.#remember(metrics);
+    return log;
   }
 
   /** Steps done at the last evaluation in the file. */
@@ -47,10 +48,21 @@ export class MetricsLog {
     return this.#evaluated;
   }
 
+  /** `test_top1` of the evaluation before the first step, if there was one. */
+  get startTop1(): number | undefined {
+    return this.#startTop1;
+  }
+
   /** @throws WriteError */
   write(metrics: Metrics): void {
-    if ('test_top1' in metrics) this.#evaluated = Number(metrics.step);
+    this.#remember(metrics);
     explained(this.#path, () => writeSync(this.#file, `${JSON.stringify(metrics)}\n`));
+  }
+
+  #remember({ step, test_top1: top1 }: Metrics): void {
+    if (top1 === undefined) return;
+    this.#evaluated = Number(step);
+    if (step === 0) this.#startTop1 = Number(top1);
   }
 
   close(): void {

@@ -23,12 +23,15 @@ const pretrain = vi.fn();
 const checkPretrain = vi.fn();
 const distill = vi.fn();
 const checkDistill = vi.fn();
+const fit = vi.fn();
+const checkFit = vi.fn();
 const finetune = vi.fn();
 const checkFinetune = vi.fn();
 const evaluate = vi.fn();
 const predict = vi.fn();
 vi.mock('#wave/stages/pretrain.js', () => ({ pretrain, checkPretrain, pretrainSchema: schema }));
 vi.mock('#wave/stages/distill.js', () => ({ distill, checkDistill, distillSchema: schema }));
+vi.mock('#wave/stages/fit.js', () => ({ fit, checkFit, fitSchema: schema }));
 vi.mock('#wave/stages/finetune.js', () => ({ finetune, checkFinetune, finetuneSchema: schema }));
 vi.mock('#wave/stages/evaluate.js', () => ({ evaluate, evaluateSchema: schema }));
 vi.mock('#wave/stages/predict.js', () => ({ predict }));
@@ -48,6 +51,7 @@ beforeEach(() => {
   vi.resetAllMocks();
   pretrain.mockResolvedValue(trained);
   distill.mockResolvedValue(distilled);
+  fit.mockResolvedValue(fitted);
   finetune.mockResolvedValue({ ...trained, trainable: 1234, head: 'new' });
   evaluate.mockResolvedValue(measured);
   predict.mockResolvedValue(predicted);
@@ -80,6 +84,15 @@ const distilled = {
   sizes: [{ depth: 3, width: 32, heads: 1 }],
   compiledMemory: 300 * 2 ** 20,
   peakMemory: 640 * 2 ** 20,
+};
+const fitted = {
+  ...quality,
+  scalers: 'runs/f/scalers.safetensors',
+  model: 'runs/f/model.safetensors',
+  startTop1: 0.3412,
+  scalerParameters: 3514,
+  parameters: 305_034,
+  head: 'kept',
 };
 const measured = { top1: 0.8761, top5: 0.991, loss: 0.41234, images: 10_000, imagesPerSecond: 2345.6 };
 const predicted = {
@@ -259,6 +272,62 @@ describe('distill', () => {
     expect((await wave([...words(), '--dry-run'])).stdout).toContain('epochs: 5\n');
     expect(checkDistill).toHaveBeenCalledOnce();
     expect(distill).not.toHaveBeenCalled();
+  });
+});
+
+describe('fit', () => {
+  const words = () =>
+    ['fit', '--templates', 't', '--scalers', 's', '--config', config, '--out', 'runs/f'] satisfies string[];
+
+  it('hands its inputs, settings and folder to the stage', async () => {
+    expect((await wave(words())).code).toBe(0);
+    await wave([...words(), '--ancestor', 'a', '--heads', '3', '--force']);
+    expect(fit.mock.calls.map(([, ...rest]) => rest.slice(0, 2))).toEqual([
+      [
+        { templates: 't', scalers: 's' },
+        { dir: 'runs/f', force: false, resume: false },
+      ],
+      [
+        { templates: 't', scalers: 's', ancestor: 'a', heads: 3 },
+        { dir: 'runs/f', force: true, resume: false },
+      ],
+    ]);
+  });
+
+  it('prints a table', async () => {
+    expect((await wave(words())).stdout).toMatchInlineSnapshot(`
+      "scalers     runs/f/scalers.safetensors
+      model       runs/f/model.safetensors
+      top-1       87.6 %
+      top-5       99.1 %
+      loss        0.4123
+      at start    top-1 34.1 %
+      parameters  3514 trained, of a model of 305034
+      head        kept
+      trained     1200 steps, 3 epochs
+      time        3:21, 1235 images/s
+      engine      ort/cpu
+      "
+    `);
+    fit.mockResolvedValue({ ...fitted, ancestorTrainTop1: 0.951 });
+    expect((await wave(words())).stdout).toContain('\nancestor    95.1 % on training images\n');
+  });
+
+  it('prints the result as JSON', async () => {
+    expect(onlyDocument((await wave([...words(), '--json'])).stdout)).toEqual({ ok: true, result: fitted });
+  });
+
+  it('refuses heads without an ancestor, and a call without scalers', async () => {
+    const { code, stderr } = await wave([...words(), '--heads', '3']);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('--heads is for an ancestor') });
+    expect((await wave(['fit', '--templates', 't', '--config', config, '--out', 'x'])).code).toBe(2);
+    expect(fit).not.toHaveBeenCalled();
+  });
+
+  it('checks the settings against the inputs and starts nothing with --dry-run', async () => {
+    expect((await wave([...words(), '--ancestor', 'a', '--dry-run'])).stdout).toContain('epochs: 5\n');
+    expect(checkFit.mock.calls[0]?.[1]).toMatchObject({ ancestor: 'a' });
+    expect(fit).not.toHaveBeenCalled();
   });
 });
 

@@ -11,10 +11,12 @@ import {
   auxiliarySchema,
   ceSchema,
   distillBlockSchema,
+  fitKdSchema,
   kdSchema,
   templatesSchema,
 } from '#wave/stages/distill-config.js';
 import { finetuneSchema } from '#wave/stages/finetune.js';
+import { fitSchema } from '#wave/stages/fit.js';
 import { pretrainSchema } from '#wave/stages/pretrain.js';
 import { evalSchema } from '#wave/stages/schemas.js';
 import { finetuneFields, trainFields, trainSchema } from '#wave/train/index.js';
@@ -60,10 +62,12 @@ const BLOCKS = [
   ['The `train:` block', trainSchema, { epochs: 1 }],
   ['The `train:` block of `finetune`', finetuneOnly, { ema: {} }],
   ['The `train:` block of `distill`', pick(distillSchema, ['lr', 'weight_decay']), {}],
+  ['The `train:` block of `fit`', pick(fitSchema, ['lr', 'weight_decay']), {}],
   ['The `templates:` block', templatesSchema, {}],
   ['The `auxiliary:` block', auxiliarySchema, {}],
   ['The `distill:` block', distillBlockSchema, {}],
   ['The `kd:` block', kdSchema, {}],
+  ['The `kd:` block of `fit`', z.strictObject({ weight: fitKdSchema.shape.weight }), {}],
   ['The `ce:` block', ceSchema, {}],
   ['The `eval:` block', evalSchema, {}],
   ['The `engine:` block', engineSchema, {}],
@@ -90,7 +94,7 @@ describe('docs/configuration.md', () => {
   it('has a section for every key at the top', () => {
     const isThere = (key: string) =>
       text.includes(`\n## The \`${key}:\` block\n`) || text.includes(`\n## The \`${key}\` key\n`);
-    const keys = [pretrainSchema, finetuneSchema, distillSchema].flatMap(({ shape }) => Object.keys(shape));
+    const keys = [pretrainSchema, distillSchema, fitSchema, finetuneSchema].flatMap(({ shape }) => Object.keys(shape));
     expect(keys.filter((key) => !isThere(key))).toEqual([]);
   });
 

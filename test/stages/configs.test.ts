@@ -10,6 +10,7 @@ import { loadConfig } from '#wave/config/index.js';
 import { checkDistill, distillSchema } from '#wave/stages/distill.js';
 import { evaluateSchema } from '#wave/stages/evaluate.js';
 import { finetuneSchema } from '#wave/stages/finetune.js';
+import { fitSchema } from '#wave/stages/fit.js';
 import { checkPretrain, pretrainSchema } from '#wave/stages/pretrain.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -17,6 +18,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const STAGES: Readonly<Record<string, z.ZodType>> = {
   pretrain: pretrainSchema,
   distill: distillSchema,
+  fit: fitSchema,
   finetune: finetuneSchema,
 };
 

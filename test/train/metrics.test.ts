@@ -56,6 +56,18 @@ describe('MetricsLog', () => {
     log.write({ step: 20, test_top1: 0.6 });
     log.close();
     expect(log.evaluatedStep).toBe(20);
+    expect(log.startTop1).toBeUndefined();
+  });
+
+  it('knows the accuracy before the first step, also of a file that it goes on with', async () => {
+    const log = MetricsLog.create(path);
+    log.write({ step: 0, test_top1: 0.25 });
+    log.write({ step: 10, test_top1: 0.5 });
+    log.close();
+    expect(log.startTop1).toBe(0.25);
+    const again = await MetricsLog.resume(path, 10);
+    again.close();
+    expect([again.startTop1, again.evaluatedStep]).toEqual([0.25, 10]);
   });
 
   it('says in one line where it cannot write', () => {

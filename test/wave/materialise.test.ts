@@ -55,7 +55,7 @@ describe.each(CONVENTIONS)('%s', (kronecker) => {
     const tensors = parts(model, layout);
     const onHost = materialiseValues(model, layout, valuesOf(tensors));
     const inStep = await materialiseInStep(engine, model, layout, tensors, 'standard');
-    expect([...onHost.keys()].sort()).toEqual([...parameterShapes(model).keys()].sort());
+    expect([...onHost.keys()]).toEqual([...parameterShapes(model).keys()]);
     expect([...inStep.keys()].sort()).toEqual([...onHost.keys()].sort());
     for (const [name, shape] of parameterShapes(model)) {
       expect(onHost.get(name)?.length, name).toBe(product(shape));
@@ -69,7 +69,7 @@ describe.each(CONVENTIONS)('%s', (kronecker) => {
     for (const tensors of [parts(model, layout), withOwnHead(parts(model, layout), model)]) {
       const onHost = materialiseValues(model, layout, valuesOf(tensors));
       const inStep = await materialiseInStep(engine, model, layout, tensors, 'standard');
-      expect([...onHost.keys()].sort()).toEqual([...parameterShapes(model).keys()].sort());
+      expect([...onHost.keys()]).toEqual([...parameterShapes(model).keys()]);
       for (const [name, values] of onHost) expectClose(name, inStep.get(name), values, { absolute: 1e-6 });
       for (const [name, { values }] of Object.entries(tensors)) {
         if (name.startsWith(OWN)) expect(onHost.get(name.slice(OWN.length))).toEqual(values);
