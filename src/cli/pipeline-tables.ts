@@ -55,7 +55,7 @@ function renderStages(rows: readonly TaskReport[]): string {
   ]);
 }
 
-/** Accuracies under the names of the stages, then the steps of those that train. */
+/** Accuracies under the names of the stages, after those before their first step, then the steps of those that train. */
 function renderTargets(stages: readonly TaskReport[], targets: readonly TargetReport[]): string {
   const names = [...new Set(stages.filter(({ target }) => target !== null).map(({ stage }) => stage))];
   return renderCells<TargetReport>(targets, [
@@ -63,9 +63,10 @@ function renderTargets(stages: readonly TaskReport[], targets: readonly TargetRe
     { name: 'depth', align: 'right', of: ({ depth }) => String(depth) },
     { name: 'width', align: 'right', of: ({ width }) => String(width) },
     { name: 'parameters', align: 'right', of: ({ parameters }) => parameters?.toString() },
-    ...names.map((name): Cell<TargetReport> => {
-      return { name, align: 'right', of: ({ accuracy }) => mapped(accuracy[name], share) };
-    }),
+    ...names.flatMap((name): Cell<TargetReport>[] => [
+      { name: `${name} start`, align: 'right', of: ({ startAccuracy }) => mapped(startAccuracy[name], share) },
+      { name, align: 'right', of: ({ accuracy }) => mapped(accuracy[name], share) },
+    ]),
     ...names.map((name): Cell<TargetReport> => {
       return { name: `${name} steps`, align: 'right', of: ({ steps }) => steps[name]?.toString() };
     }),

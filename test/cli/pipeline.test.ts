@@ -51,10 +51,11 @@ const report: PipelineReport = {
       depth: 3,
       width: 64,
       parameters: 150_000,
-      accuracy: { start: 0.9, fit: 0.95 },
+      accuracy: { fit: 0.95 },
+      startAccuracy: { fit: 0.9 },
       steps: { fit: 150 },
     },
-    { name: 'narrow', depth: 6, width: 32, heads: 1, parameters: null, accuracy: {}, steps: {} },
+    { name: 'narrow', depth: 6, width: 32, heads: 1, parameters: null, accuracy: {}, startAccuracy: {}, steps: {} },
   ],
 };
 const pipeline = { out: 'runs/q' };
@@ -106,9 +107,9 @@ describe('run', () => {
       ancestor      303000               97.6 %   2814  1:23  up to date
       bank           26000        8.6 %                       left out
 
-      target  depth  width  parameters     fit  fit steps
-      ------  -----  -----  ----------  ------  ---------
-      64x3        3     64      150000  95.0 %        150
+      target  depth  width  parameters  fit start     fit  fit steps
+      ------  -----  -----  ----------  ---------  ------  ---------
+      64x3        3     64      150000     90.0 %  95.0 %        150
       narrow      6     32
 
       results in runs/q

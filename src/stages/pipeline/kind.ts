@@ -50,6 +50,8 @@ export interface Job<Config = unknown> {
 export interface Measures {
   /** Top-1 accuracy on the test split, 0..1. */
   readonly accuracy?: number;
+  /** The same before the first step, 0..1. */
+  readonly startAccuracy?: number;
   /** Training steps. */
   readonly steps?: number;
   /** Numbers that are stored: parameters of a model, or of a template bank. */

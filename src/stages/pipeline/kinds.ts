@@ -3,6 +3,7 @@ import type { StageKind } from './kind.js';
 import { distillKind } from './kind-distill.js';
 import { evalKind } from './kind-eval.js';
 import { finetuneKind } from './kind-finetune.js';
+import { fitKind } from './kind-fit.js';
 import { initKind } from './kind-init.js';
 import { pretrainKind } from './kind-pretrain.js';
 
@@ -10,6 +11,7 @@ export const STAGE_KINDS: ReadonlyMap<string, StageKind> = new Map([
   ['pretrain', pretrainKind],
   ['distill', distillKind],
   ['init', initKind],
+  ['fit', fitKind],
   ['finetune', finetuneKind],
   ['eval', evalKind],
 ]);

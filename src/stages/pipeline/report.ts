@@ -49,6 +49,8 @@ export interface TargetReport extends Target {
   readonly parameters: number | null;
   /** Top-1 accuracy on the test split by stage, 0..1. */
   readonly accuracy: Readonly<Record<string, number>>;
+  /** The same before the first training step of the stage. */
+  readonly startAccuracy: Readonly<Record<string, number>>;
   /** Training steps by stage. */
   readonly steps: Readonly<Record<string, number>>;
 }
@@ -63,12 +65,18 @@ export interface PipelineReport {
 export function report(pipeline: Pipeline, stages: readonly TaskReport[]): PipelineReport {
   const targets = pipeline.targets.map((target): TargetReport => {
     const own = stages.filter((task) => task.target === target.name);
-    const measured = (key: 'accuracy' | 'steps') =>
+    const measured = (key: 'accuracy' | 'startAccuracy' | 'steps') =>
       Object.fromEntries(
         own.flatMap(({ stage, measures }) => (measures[key] === undefined ? [] : [[stage, measures[key]]])),
       );
     const parameters = own.map(({ measures }) => measures.parameters).find((count) => count !== undefined);
-    return { ...target, parameters: parameters ?? null, accuracy: measured('accuracy'), steps: measured('steps') };
+    return {
+      ...target,
+      parameters: parameters ?? null,
+      accuracy: measured('accuracy'),
+      startAccuracy: measured('startAccuracy'),
+      steps: measured('steps'),
+    };
   });
   return { out: pipeline.out, stages, targets };
 }

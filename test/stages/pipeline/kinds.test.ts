@@ -104,7 +104,7 @@ describe('pretrain', () => {
   });
 });
 
-describe('distill, init, eval and finetune', () => {
+describe('distill, init, eval, fit and finetune', () => {
   const chain = {
     data: { ...data, synthetic: { ...data.synthetic, train: 512 } },
     model: { patch: 4, depth: 3, width: 32, heads: 4 },
@@ -120,6 +120,7 @@ describe('distill, init, eval and finetune', () => {
       init: { templates: 'bank' },
       start: { stage: 'eval', templates: 'bank', scalers: 'init' },
       sliced: { stage: 'init', method: 'weight-selection', ancestor: 'ancestor', each: ['32x2'] },
+      fit: { templates: 'bank', scalers: 'init', ancestor: 'ancestor', train: { steps: 8, warmup_epochs: 0 } },
       tuned: { stage: 'finetune', templates: 'bank', scalers: 'init', train: { steps: 4, lr: 1e-4 } },
       'tuned-slices': { stage: 'finetune', model: 'sliced', train: { steps: 4 } },
     },
@@ -131,14 +132,17 @@ describe('distill, init, eval and finetune', () => {
     expect(bank?.measures.ofAncestor).toBeLessThan(0.5);
     expect(bank?.measures.parameters).toBe(bank?.results?.templateParameters);
     expect(targets.map(({ accuracy }) => Object.keys(accuracy))).toEqual([
-      ['start', 'tuned', 'tuned-slices'],
-      ['start', 'tuned'],
-      ['start', 'tuned'],
+      ['start', 'fit', 'tuned', 'tuned-slices'],
+      ['start', 'fit', 'tuned'],
+      ['start', 'fit', 'tuned'],
     ]);
     expect(targets.map(({ parameters }) => parameters)).toEqual(
       stages.flatMap(({ stage, results }) => (stage === 'init' ? [results?.parameters] : [])),
     );
-    for (const { accuracy } of targets) expect(accuracy.start).toBeGreaterThan(0.5);
+    for (const { accuracy, startAccuracy } of targets) {
+      expect(accuracy.start).toBeGreaterThan(0.5);
+      expect(startAccuracy).toEqual({ fit: accuracy.start });
+    }
     expect(existsSync(join(root, 'chain', 'init', 'narrow', 'scalers.safetensors'))).toBe(true);
     expect(existsSync(join(root, 'chain', 'sliced', '32x2', 'model.safetensors'))).toBe(true);
     const again = await runPipeline(await load('chain', chain), context());
@@ -166,6 +170,11 @@ describe('distill, init, eval and finetune', () => {
       'a distillation without a loss',
       { stages: { ...others, bank: { ...others.bank, kd: { weight: 0 }, ce: { weight: 0 } } } },
       'stages.bank: kd.weight and ce.weight: both are 0, which leaves no loss; raise one of them',
+    ],
+    [
+      'a loss that needs an ancestor',
+      { stages: { ...others, fit: { templates: 'bank', scalers: 'init', kd: { weight: 1 } } } },
+      'stages.fit: kd.weight: 1 needs an ancestor',
     ],
     [
       'an option that the method does not have',

@@ -395,6 +395,7 @@ describe('a report', () => {
         width: 8,
         parameters: 7,
         accuracy: { init: 0.5, test: 0.5, scratch: 0.5 },
+        startAccuracy: {},
         steps: { init: 5, test: 5, scratch: 9 },
       },
       {
@@ -403,6 +404,7 @@ describe('a report', () => {
         width: 16,
         parameters: 7,
         accuracy: { init: 0.5, test: 0.5, scratch: 0.5 },
+        startAccuracy: {},
         steps: { init: 5, test: 5, scratch: 9 },
       },
     ]);
