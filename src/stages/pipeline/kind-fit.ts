@@ -1,6 +1,6 @@
 /** Pipelines: the kind `fit`, which trains the scalers of a target. */
 import { z } from 'zod';
-import { checkFit, fit, fitSchema } from '../fit.js';
+import { checkFit, fitSchema, fit as fitTarget } from '../fit.js';
 import { dataFiles } from './data-files.js';
 import { ancestorHeads, defineKind } from './kind.js';
 import { measureTraining } from './measure.js';
@@ -19,7 +19,12 @@ export const fitKind = defineKind({
   run({ config: { ancestor_heads, ...config }, inputs, dir, resume }, context) {
     const { templates, scalers, ancestor } = inputs;
     const files = { templates: templates as string, scalers: scalers as string, ancestor };
-    return fit(config, { ...files, heads: ancestor_heads ?? undefined }, { dir, force: !resume, resume }, context);
+    return fitTarget(
+      config,
+      { ...files, heads: ancestor_heads ?? undefined },
+      { dir, force: !resume, resume },
+      context,
+    );
   },
   measure: measureTraining,
 });
