@@ -98,3 +98,5 @@ export { type Companion, restoreState, saveState } from './stages/saved-state.js
 export type { StartInputs } from './stages/start-model.js';
 // Training.
 export * from './train/index.js';
+// Templates and scalers.
+export * from './wave/index.js';
