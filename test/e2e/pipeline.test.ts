@@ -17,7 +17,21 @@ stages:
   again: { stage: eval, model: scratch }
 `;
 
-beforeAll(() => writeFileSync(place.at('p.yaml'), PIPELINE));
+/** An ancestor, its bank, and two targets that are initialised, fitted and trained on. */
+const METHOD = `${SETTINGS.replace('heads: 2', 'heads: 4')}
+targets: [{ depth: 3, width: 32 }, { depth: 2, width: 16 }]
+stages:
+  ancestor: { stage: pretrain, train: { epochs: 12 } }
+  bank: { stage: distill, ancestor: ancestor, distill: { sizes: [{ depth: 2, width: 16 }] } }
+  init: { templates: bank }
+  fit: { templates: bank, scalers: init, train: { epochs: 3 } }
+  tuned: { stage: finetune, model: fit, train: { epochs: 3 } }
+`;
+
+beforeAll(() => {
+  writeFileSync(place.at('p.yaml'), PIPELINE);
+  writeFileSync(place.at('method.yaml'), METHOD);
+});
 
 /** Runs the pipeline; which tasks were run. */
 async function ran(out: string, ...more: string[]): Promise<string[]> {
@@ -78,9 +92,9 @@ describe('a pipeline', () => {
 });
 
 /** Runs the pipeline and sends a signal as soon as stderr shows what is waited for. */
-function stopped(out: string, signal: NodeJS.Signals, sign: RegExp) {
+function stopped(out: string, signal: NodeJS.Signals, sign: RegExp, file = 'p.yaml') {
   let sent = false;
-  return place.wave(['run', 'p.yaml', '--out', out], {
+  return place.wave(['run', file, '--out', out], {
     onStderr: (text, kill) => {
       if (sent || !sign.test(text)) return;
       sent = true;
@@ -129,5 +143,38 @@ describe('a pipeline that was stopped', () => {
       /\[1\/5\] ancestor: was not finished\n[\s\S]*training 192 steps of 32 images from step \d+\n/,
     );
     await sameAsReference('stopped');
+  });
+});
+
+describe('a pipeline of the whole method', () => {
+  const artifacts = [
+    'bank/templates',
+    'bank/scalers',
+    ...['32x3', '16x2'].flatMap((target) => [
+      `init/${target}/scalers`,
+      `fit/${target}/scalers`,
+      `fit/${target}/model`,
+      `tuned/${target}/model`,
+    ]),
+  ];
+  const run = (out: string) => place.result<PipelineReport>(['run', 'method.yaml', '--out', out]);
+
+  it('killed once in every stage that trains ends as the one that was not', async () => {
+    const { stages, targets } = await run('method');
+    expect(stages.map(({ stage }) => stage).join(' ')).toBe('ancestor bank init init fit fit tuned tuned');
+    for (const { accuracy, startAccuracy } of targets) {
+      expect(startAccuracy.fit).toBeGreaterThan(0.4);
+      expect(accuracy.tuned).toBeGreaterThan(0.5);
+    }
+    for (const sign of [/ bank: [\s\S]*epoch 3: /, / fit 16x2: [\s\S]*epoch 1: /, / tuned 32x3: [\s\S]*training/]) {
+      expect((await stopped('bit by bit', 'SIGKILL', sign, 'method.yaml')).signal).toBe('SIGKILL');
+    }
+    await run('bit by bit');
+    for (const artifact of artifacts) {
+      const [found, expected] = await Promise.all(
+        ['bit by bit', 'method'].map((out) => place.tensors(out, `${artifact}.safetensors`)),
+      );
+      expect(found, artifact).toEqual(expected);
+    }
   });
 });

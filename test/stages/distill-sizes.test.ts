@@ -73,16 +73,7 @@ describe('auto', () => {
   });
 
   it('surrounds the auxiliary model: narrower and wider, shallower and deeper', () => {
-    expect(autoSizes(bank()).map(sizeLabel)).toEqual([
-      '32x4',
-      '32x8',
-      '48x2',
-      '64x2',
-      '64x4',
-      '64x8',
-      '80x8',
-      '96x4',
-    ]);
+    expect(autoSizes(bank()).map(sizeLabel)).toEqual(['32x4', '32x8', '48x2', '64x2', '64x4', '64x8', '80x8', '96x4']);
   });
 
   it('snaps to valid widths', () => {
