@@ -10,7 +10,7 @@ const sizeOrRange = z.union([size, z.tuple([size, size])]);
 export const templatesSchema = z.strictObject({
   width: size.nullable().default(null).describe("width of a template; null = the ancestor's head size"),
   count: size.default(8).describe('templates of each matrix of a block'),
-  small_count: size.nullable().default(null).describe('templates of each other kind; null = a quarter of count'),
+  small_count: size.nullable().default(null).describe('templates of each other kind; null = three eighths of count'),
   kronecker: z.enum(CONVENTIONS).default('template-outer').describe('order of the factors'),
 });
 
@@ -32,7 +32,7 @@ export const sizesSchema = z.union([
 
 export const distillBlockSchema = z.strictObject({
   sizes: sizesSchema.default('auto').describe('trained besides the auxiliary model; [] = none'),
-  share: z.number().min(0).max(1).default(0.5).describe('share of the steps that train those sizes'),
+  share: z.number().min(0).max(1).default(0.67).describe('share of the steps that train those sizes'),
 });
 
 export const kdSchema = z.strictObject({
@@ -69,7 +69,7 @@ export function resolveLayout(
   return {
     width: width ?? ancestor.width / ancestor.heads,
     count,
-    small_count: small_count ?? Math.max(1, Math.floor(count / 4)),
+    small_count: small_count ?? Math.max(1, Math.floor((count * 3) / 8)),
     kronecker,
   };
 }
