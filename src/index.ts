@@ -12,6 +12,7 @@ export {
   type ExitCode,
   InterruptedError,
   ModelError,
+  ResumeError,
   TrainingError,
   WaveError,
 } from './base/errors.js';

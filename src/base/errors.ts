@@ -44,5 +44,12 @@ export class CheckError extends WaveError {
   }
 }
 
+/** A saved state that the run it is for cannot go on from; nothing was changed. The exit code is that of the cause. */
+export class ResumeError extends WaveError {
+  constructor(cause: WaveError) {
+    super(cause.message, cause.exitCode, { cause });
+  }
+}
+
 /** The user asked to stop, and what could be saved has been; the message says what and how to go on. */
 export class InterruptedError extends WaveError {}

@@ -5,6 +5,8 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENOTDIR', 'a part of the path is a file, not a folder; check the path'],
   ['EEXIST', 'a file of this name is in the way; choose another name'],
   ['EISDIR', 'is a folder; name a file'],
+  // Node's own, for a folder that was to be removed as a file.
+  ['ERR_FS_EISDIR', 'is a folder; move it out of the way'],
   ['EACCES', 'permission denied; check the rights of the file and its folder'],
   ['EPERM', 'not permitted; check the rights of the file and its folder'],
   ['EROFS', 'the file system is read-only; choose another place'],

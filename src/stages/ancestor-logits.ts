@@ -49,15 +49,19 @@ export class AncestorLogits {
    * Asks about every image once, in the order of the source, so that nothing depends on where a run begins.
    *
    * @param loader of the training images in `eval` mode
+   * @param done steps of the run that an earlier process has done
    * @throws InterruptedError
    */
-  async remember(loader: Loader, { indices }: Dataset, { emit, signal }: StageContext): Promise<void> {
+  async remember(loader: Loader, { indices }: Dataset, done: number, { emit, signal }: StageContext): Promise<void> {
     emit({ type: 'phase', text: `asking the ancestor about ${indices.length} images` });
     const classes = this.#classes;
     const logits = new Float32Array(indices.length * classes);
     const rows = new Map<number, number>();
     for await (const batch of loader.epoch(0)) {
-      if (signal.aborted) throw new InterruptedError('stopped while asking the ancestor; nothing was trained');
+      if (signal.aborted) {
+        const kept = done > 0 ? `the state after step ${done} is kept, --resume goes on` : 'nothing was trained';
+        throw new InterruptedError(`stopped while asking the ancestor; ${kept}`);
+      }
       const own = await this.#ask(batch.patches);
       logits.set(own.subarray(0, batch.size * classes), rows.size * classes);
       for (const index of batch.indices) rows.set(index, rows.size);
@@ -73,9 +77,9 @@ export class AncestorLogits {
 }
 
 /**
- * Whether remembering pays: images that never change, a run that sees each of them at least once, and memory enough.
+ * Whether remembering pays: images that never change, as many still to be trained on as there are, and memory enough.
  *
- * @param images images that the whole run trains on, repetitions counted
+ * @param images images that the run still trains on, repetitions counted
  */
 export function pays({ indices, augment, source }: Dataset, images: number): 'yes' | 'no' | 'too large' {
   const isFixed = augment.padCrop === 0 && !augment.flip;

@@ -75,7 +75,8 @@ export async function measureAncestor(
 }
 
 /**
- * Where images never change and a run sees each of them, the ancestor is asked about each once, before training.
+ * Where images never change and the run still trains on as many, the ancestor is asked about each once, before training.
+ * Its answers do not depend on the batch that an image is in, so a run that is resumed may do without.
  *
  * @param patch side of the ancestor's patches, pixels
  * @throws InterruptedError
@@ -88,7 +89,7 @@ export async function rememberWherePaid(
   { plan, startStep, context }: Run,
 ): Promise<void> {
   const { batch } = config.train;
-  const verdict = startStep === plan.steps ? 'no' : pays(dataset, plan.steps * batch);
+  const verdict = pays(dataset, (plan.steps - startStep) * batch);
   if (verdict === 'too large') {
     const text = 'logits of all training images would take too much memory: the ancestor is asked in every step';
     context.emit({ type: 'note', text });
@@ -97,7 +98,7 @@ export async function rememberWherePaid(
   const { workers } = config.data;
   const loader = new Loader({ dataset, mode: 'eval', batch, patch, seed: config.seed, workers });
   try {
-    await logits.remember(loader, dataset, context);
+    await logits.remember(loader, dataset, startStep, context);
   } finally {
     await loader.close();
   }

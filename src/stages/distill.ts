@@ -1,8 +1,8 @@
 /** Stage `distill`: condenses an ancestor into templates, through an auxiliary model that is made of them. */
 import { rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { z } from 'zod';
-import { ConfigError } from '../base/errors.js';
+import { ConfigError, WaveError } from '../base/errors.js';
+import { explainIoError } from '../base/io-error.js';
 import { type Lineage, sha256File } from '../checkpoint/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import type { LoadedModel } from '../model/load.js';
@@ -28,6 +28,7 @@ import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
 import { distillShape, resolveAuxiliary, resolveLayout } from './distill-config.js';
 import { distilledModels, drawModel, sizeLabel } from './distill-sizes.js';
+import { withOpened } from './opened.js';
 import { mebibytes, peakMemory } from './peak-memory.js';
 import { openLoaders, openRunData, runLineage } from './run-data.js';
 import { checkRunFolder, type OutFolder, type RunFiles, type RunFolder } from './run-folder.js';
@@ -112,7 +113,7 @@ export async function distill(
   checkDistill(config);
   const files: RunFiles = {
     makes: ['templates', 'scalers'],
-    reads: [inputs.ancestor, join(inputs.ancestor, 'model.safetensors')],
+    reads: [inputs.ancestor],
   };
   const { config: settings } = await checkRunFolder(out, files);
   if (out.resume) await checkSameSettings(settings, config);
@@ -121,9 +122,11 @@ export async function distill(
   const ancestor = await openAncestor(file, config, data.train, context);
   const bank = bankFor(config, ancestor.spec);
   const models = distilledModels(config.distill.sizes, bank);
-  const loaders = openLoaders(config, data, ancestor.spec.patch);
-  const engine = createEngine(config.engine);
-  try {
+  const open = {
+    loaders: () => openLoaders(config, data, ancestor.spec.patch),
+    engine: () => createEngine(config.engine),
+  };
+  return withOpened(open, async (loaders, engine) => {
     const { batch, betas, eps, weight_decay: weightDecay } = config.train;
     const measured = await measureAncestor(file, ancestor, { engine, batch, loader: loaders.train, context });
     const parents = [{ name: 'ancestor', sha256: ancestor.sha256 }];
@@ -155,7 +158,7 @@ export async function distill(
     const run = await prepareRun({ config, engine, state, loaders, classes, files, lineage, compile, context }, out);
     if (config.kd.weight > 0) await rememberWherePaid(measured.logits, config, data.train, ancestor.spec.patch, run);
     const trained = await trainModel(run);
-    await writeBank(run.folder, bank, await state.read(), lineage);
+    if (!run.finished) await writeBank(run.folder, bank, await state.read(), lineage);
     const templateParameters = countNumbers(templateShapes(auxiliary, layout));
     const ancestorParameters = parameterCount(ancestor.spec);
     return {
@@ -175,9 +178,7 @@ export async function distill(
       device: engine.device,
       ...trained,
     };
-  } finally {
-    await Promise.all([loaders.close(), engine.dispose()]);
-  }
+  });
 }
 
 function bankFor({ templates, auxiliary, data }: DistillConfig, ancestor: ModelSpec): BankSpec {
@@ -214,7 +215,11 @@ async function writeBank(
   values: NamedValues,
   lineage: () => Lineage,
 ): Promise<void> {
-  await rm(folder.scalers, { force: true });
+  try {
+    await rm(folder.scalers, { force: true });
+  } catch (error) {
+    throw new WaveError(`${folder.scalers}: cannot be replaced: ${explainIoError(error)}`, 1, { cause: error });
+  }
   await saveTemplates(folder.templates, { spec: { model, templates: layout }, values, lineage: lineage() });
   const sha256 = await sha256File(folder.templates);
   const spec = { model, templates: layout, templates_sha256: sha256 };

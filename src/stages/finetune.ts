@@ -11,6 +11,7 @@ import { type AveragedWeights, openAverage } from './averaged-weights.js';
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
 import { compileModelRun } from './model-programs.js';
+import { withOpened } from './opened.js';
 import { warnOfOtherPixels } from './pixels.js';
 import type { PretrainResult } from './pretrain.js';
 import { openLoaders, openRunData, runLineage } from './run-data.js';
@@ -74,9 +75,8 @@ export async function finetune(
       text: 'the head is new and frozen: it stays random; leave head out of train.freeze',
     });
   }
-  const loaders = openLoaders(config, data, spec.patch);
-  const engine = createEngine(config.engine);
-  try {
+  const open = { loaders: () => openLoaders(config, data, spec.patch), engine: () => createEngine(config.engine) };
+  return withOpened(open, async (loaders, engine) => {
     const lineage = () => runLineage({ config, parents: given.parents, data, engine, context });
     const [beta1, beta2] = config.train.betas;
     const entries = finetuneEntries(config, model, frozen);
@@ -89,8 +89,10 @@ export async function finetune(
     const parts = { config, engine, state, loaders, classes, files, lineage, compile, context, ...average?.hooks };
     const run = await prepareRun(parts, out);
     const result = await trainModel(run);
-    const values = average?.values() ?? (await state.read());
-    await saveModel(run.folder.model, { spec, values, lineage: lineage() });
+    if (!run.finished) {
+      const values = average?.values() ?? (await state.read());
+      await saveModel(run.folder.model, { spec, values, lineage: lineage() });
+    }
     return {
       model: run.folder.model,
       parameters: parameterCount(spec),
@@ -101,9 +103,7 @@ export async function finetune(
       device: engine.device,
       ...result,
     };
-  } finally {
-    await Promise.all([loaders.close(), engine.dispose()]);
-  }
+  });
 }
 
 /** Which parameters are trained, and with which share of the learning rate. */

@@ -1,5 +1,4 @@
 /** Stage `fit`: trains the scalers of a target, and a new head where classes differ, while the templates stay. */
-import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
 import type { LineageParent } from '../checkpoint/index.js';
@@ -29,6 +28,7 @@ import { type MeasuredAncestor, measureAncestor, openAncestor, rememberWherePaid
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
 import { ceSchema, fitKdSchema } from './distill-config.js';
+import { withOpened } from './opened.js';
 import { warnOfOtherPixels } from './pixels.js';
 import { openLoaders, openRunData, runLineage } from './run-data.js';
 import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
@@ -120,15 +120,14 @@ export async function fit(
   warnOfOtherPixels(scalers.spec.model, spec.preprocess, context);
   if (head === 'new') context.emit({ type: 'note', text: newHeadText(scalers.spec.model, spec) });
   const ancestorFile = inputs.ancestor === undefined ? undefined : { path: inputs.ancestor, heads: inputs.heads };
-  const ancestor = ancestorFile && (await openAncestor(ancestorFile, config, data.train, context));
+  let ancestor = ancestorFile && (await openAncestor(ancestorFile, config, data.train, context));
   if (ancestor && ancestor.spec.patch !== spec.patch) {
     throw new ConfigError(
       `${inputs.ancestor}: has patches of ${ancestor.spec.patch}, the scalers' model of ${spec.patch}; choose the bank's own ancestor`,
     );
   }
-  const loaders = openLoaders(config, data, spec.patch);
-  const engine = createEngine(config.engine);
-  try {
+  const open = { loaders: () => openLoaders(config, data, spec.patch), engine: () => createEngine(config.engine) };
+  return withOpened(open, async (loaders, engine) => {
     const { batch, betas, eps, weight_decay: weightDecay } = config.train;
     let measured: MeasuredAncestor | undefined;
     if (ancestorFile && ancestor) {
@@ -139,6 +138,8 @@ export async function fit(
       { name: 'scalers', sha256: scalers.sha256 },
       ...(ancestor ? [{ name: 'ancestor', sha256: ancestor.sha256 }] : []),
     ];
+    // Its weights are in the compiled step now; the training can be long, and has no use for them here.
+    ancestor = undefined;
     const lineage = () => runLineage({ config, parents, data, engine, context });
     const layout = scalers.spec.templates;
     const entries = templateEntries(spec, layout, values, { templates: false, scalers: true, weightDecay });
@@ -152,10 +153,12 @@ export async function fit(
     const run = await prepareRun({ config, engine, state, loaders, classes, files, lineage, compile, context }, out);
     if (measured) await rememberWherePaid(measured.logits, config, data.train, spec.patch, run);
     const trained = await trainModel(run);
-    const fitted = await state.read();
     const { folder } = run;
-    await saveScalers(folder.scalers, { spec: { ...scalers.spec, model: spec }, values: fitted, lineage: lineage() });
-    await saveModel(folder.model, { spec, values: materialiseValues(spec, layout, fitted), lineage: lineage() });
+    if (!run.finished) {
+      const fitted = await state.read();
+      await saveScalers(folder.scalers, { spec: { ...scalers.spec, model: spec }, values: fitted, lineage: lineage() });
+      await saveModel(folder.model, { spec, values: materialiseValues(spec, layout, fitted), lineage: lineage() });
+    }
     return {
       scalers: folder.scalers,
       model: folder.model,
@@ -168,13 +171,11 @@ export async function fit(
       device: engine.device,
       ...trained,
     };
-  } finally {
-    await Promise.all([loaders.close(), engine.dispose()]);
-  }
+  });
 }
 
 function filesOf({ templates, scalers, ancestor }: FitInputs): string[] {
-  return [templates, scalers, ...(ancestor === undefined ? [] : [ancestor, join(ancestor, 'model.safetensors')])];
+  return [templates, scalers, ...(ancestor === undefined ? [] : [ancestor])];
 }
 
 interface Target {

@@ -12,6 +12,7 @@ import * as train from '../train/index.js';
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
 import { compileModelRun } from './model-programs.js';
+import { withOpened } from './opened.js';
 import { openLoaders, openRunData, runLineage } from './run-data.js';
 import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape, modelShape } from './schemas.js';
@@ -76,9 +77,8 @@ export async function pretrain(config: PretrainConfig, out: OutFolder, context: 
   const spec = modelFor(config, data.train);
   const { channels, source } = data.test;
   checkFits(spec, { channels, classes: source.classes, image: [source.height, source.width] });
-  const loaders = openLoaders(config, data, spec.patch);
-  const engine = createEngine(config.engine);
-  try {
+  const open = { loaders: () => openLoaders(config, data, spec.patch), engine: () => createEngine(config.engine) };
+  return withOpened(open, async (loaders, engine) => {
     const lineage = () => runLineage({ config, parents: [], data, engine, context });
     const [beta1, beta2] = config.train.betas;
     const entries = train.modelEntries(spec, initialise(spec, config.seed), {
@@ -91,7 +91,7 @@ export async function pretrain(config: PretrainConfig, out: OutFolder, context: 
     const parts = { config, engine, state, loaders, classes, files: FILES, lineage, compile, context };
     const run = await prepareRun(parts, out);
     const trained = await trainModel(run);
-    await saveModel(run.folder.model, { spec, values: await state.read(), lineage: lineage() });
+    if (!run.finished) await saveModel(run.folder.model, { spec, values: await state.read(), lineage: lineage() });
     return {
       model: run.folder.model,
       parameters: parameterCount(spec),
@@ -100,9 +100,7 @@ export async function pretrain(config: PretrainConfig, out: OutFolder, context: 
       device: engine.device,
       ...trained,
     };
-  } finally {
-    await Promise.all([loaders.close(), engine.dispose()]);
-  }
+  });
 }
 
 function modelFor(config: PretrainConfig, data: Dataset): ModelSpec {

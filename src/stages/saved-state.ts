@@ -70,7 +70,7 @@ export async function restoreState(
   const file = await openSafetensors(path);
   try {
     const info = expectKind(file, 'state');
-    const other = difference(info.lineage, expected);
+    const other = lineageDifference(info.lineage, expected);
     if (other !== undefined) {
       throw new ConfigError(`${path}: was saved ${other}; resume with what the run had, or start anew with --force`);
     }
@@ -93,8 +93,8 @@ export async function restoreState(
   }
 }
 
-/** What is not as it was when the state was saved. */
-function difference(saved: Lineage | undefined, expected: ResumedRun): string | undefined {
+/** What is not as it was when the state was saved; undefined when all is. */
+export function lineageDifference(saved: Lineage | undefined, expected: ResumedRun): string | undefined {
   if (saved?.configSha256 !== expected.configSha256) return 'under another configuration';
   if (saved.dataSha256 !== expected.dataSha256) return 'with other training images';
   const before = new Map(saved.parents.map(({ name, sha256 }) => [name, sha256]));

@@ -2,11 +2,12 @@
  * One training run, whatever is trained: programs compiled, folder opened, loop run, states saved, quality measured.
  * A stage says what a step is and what is evaluated; this file makes it resumable, interruptible and logged.
  */
-import { InterruptedError, TrainingError } from '../base/errors.js';
-import type { Lineage } from '../checkpoint/index.js';
+import { ConfigError, InterruptedError, ResumeError, TrainingError } from '../base/errors.js';
+import { CheckpointError, type Lineage } from '../checkpoint/index.js';
 import type { Engine, InferenceStep, State } from '../engine/types.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
+import { isFinished } from './finished-run.js';
 import { Monitor } from './monitor.js';
 import type { RunLoaders } from './run-data.js';
 import { type OutFolder, openRunFolder, type RunFiles, type RunFolder, runFolder } from './run-folder.js';
@@ -57,6 +58,8 @@ export interface Run extends RunParts, RunPrograms {
   readonly plan: train.Plan;
   /** Steps done before this process began. */
   readonly startStep: number;
+  /** All its artifacts have been written, too: they are to stay as they are. */
+  readonly finished: boolean;
 }
 
 /** What training gives; shares in 0..1, on the test split. */
@@ -75,24 +78,36 @@ export interface Trained {
  * Compiles, restores the saved state of a run that is resumed, and only then opens the folder: what fails before leaves
  * it as it was.
  *
- * @throws ConfigError, CheckpointError, EngineError, WaveError
+ * @throws ResumeError when the saved state is not one of this run; ConfigError, CheckpointError, EngineError, WaveError
  */
 export async function prepareRun(parts: RunParts, out: OutFolder): Promise<Run> {
-  const { config, engine, state, loaders, files, context } = parts;
+  const { config, engine, loaders, files, context } = parts;
   const plan = train.planRun(config.train, loaders.train.batchesPerEpoch);
   context.emit({
     type: 'phase',
     text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} thread${engine.threads === 1 ? '' : 's'}`,
   });
   const programs = await parts.compile();
-  const path = runFolder(out.dir).state;
-  const startStep = out.resume ? await restoreState(path, state, parts.lineage(), parts.companion) : 0;
+  const startStep = out.resume ? await restore(runFolder(out.dir).state, parts) : 0;
   if (context.signal.aborted) throw new InterruptedError('stopped before the first step; nothing was written');
   if (plan.warmupSteps >= plan.steps) {
     context.emit({ type: 'warning', text: `all ${plan.steps} steps are warm-up: shorten train.warmup_epochs` });
   }
   const folder = await openRunFolder(out, config, files);
-  return { ...parts, ...programs, folder, plan, startStep };
+  const finished = startStep === plan.steps && (await isFinished(folder, files, parts.lineage()));
+  if (finished) context.emit({ type: 'note', text: `nothing left to do: ${out.dir} holds a finished run` });
+  return { ...parts, ...programs, folder, plan, startStep, finished };
+}
+
+/** A state that does not fit is told apart from one that could not be read this time, which may well fit. */
+async function restore(path: string, { state, lineage, companion }: RunParts): Promise<number> {
+  try {
+    return await restoreState(path, state, lineage(), companion);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new ResumeError(error);
+    if (error instanceof CheckpointError && error.code !== 'IoError') throw new ResumeError(error);
+    throw error;
+  }
 }
 
 /**

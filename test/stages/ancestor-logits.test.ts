@@ -43,7 +43,7 @@ describe('remembered logits', () => {
   it('are the live ones, exactly, whatever batch an image comes in', async () => {
     const live = await AncestorLogits.compile(engine, ancestor, BATCH);
     const remembering = await AncestorLogits.compile(engine, ancestor, BATCH);
-    await remembering.remember(evalLoader(), dataset, context());
+    await remembering.remember(evalLoader(), dataset, 0, context());
     expect(batches.length).toBeGreaterThan(8);
     for (const batch of batches) expect(await remembering.of(batch)).toEqual(await live.of(batch));
   });
@@ -65,7 +65,7 @@ describe('remembered logits', () => {
       dispose: async () => {},
     };
     const logits = new AncestorLogits(step, 4);
-    await logits.remember(evalLoader(), dataset, context());
+    await logits.remember(evalLoader(), dataset, 0, context());
     const asked = runs;
     for (const batch of batches) await logits.of(batch);
     expect([asked, runs]).toEqual([evalLoader().batchesPerEpoch, asked]);
@@ -74,7 +74,7 @@ describe('remembered logits', () => {
   it('can be interrupted', async () => {
     const logits = await AncestorLogits.compile(engine, ancestor, BATCH);
     const stopping = context((event, stop) => event.type === 'evaluating' && stop());
-    await expect(logits.remember(evalLoader(), dataset, stopping)).rejects.toThrow(InterruptedError);
+    await expect(logits.remember(evalLoader(), dataset, 0, stopping)).rejects.toThrow(InterruptedError);
   });
 });
 

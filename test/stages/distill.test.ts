@@ -1,9 +1,9 @@
 /** Distillation in this process, on the real engine: what it learns, what it leaves behind, and how it goes on. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { ConfigError, InterruptedError } from '#wave/base/errors.js';
+import { ConfigError, InterruptedError, ResumeError } from '#wave/base/errors.js';
 import { makeLineage, openSafetensors } from '#wave/checkpoint/index.js';
 import { initialise } from '#wave/model/initialise.js';
 import { loadModel } from '#wave/model/load.js';
@@ -19,7 +19,7 @@ import {
   targetSpec,
 } from '#wave/wave/index.js';
 import { DATA, distillation, trainAncestor } from './distill-support.js';
-import { context } from './support.js';
+import { context, filesIn, laterContext, nothingLeft } from './support.js';
 
 const root = mkdtempSync(join(tmpdir(), 'wave-distill-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -168,6 +168,7 @@ describe('an interrupted run', () => {
     train: { epochs: 2, batch: 32, log_every: 4, drop_path: 0.2, label_smoothing: 0.1 },
   });
   const remembered = distillation();
+  const asking = { type: 'phase', text: 'asking the ancestor about 512 images' };
 
   it.each([
     ['asking the ancestor in every step', live, 'live'],
@@ -192,14 +193,65 @@ describe('an interrupted run', () => {
     expect(await written('cut')).toEqual(before);
   });
 
+  it('that is finished stays as it is to the byte when resumed, and tells the same', async () => {
+    const config = distillation({ train: { steps: 4, batch: 32 } });
+    const first = await distill(config, { ancestor }, out('finished'), context());
+    const before = filesIn(at('finished'));
+    const later = laterContext();
+    const { top1, loss, templates, scalers } = await distill(config, { ancestor }, out('finished', true), later);
+    expect(filesIn(at('finished'))).toEqual(before);
+    expect(later.events).toContainEqual(nothingLeft(at('finished')));
+    expect([top1, loss, templates, scalers]).toEqual([first.top1, first.loss, first.templates, first.scalers]);
+  });
+
+  it('whose scalers belong to other templates is no finished one', async () => {
+    const config = distillation({ train: { steps: 4, batch: 32 } });
+    await distill(config, { ancestor }, out('mixed'), context());
+    await distill(config, { ancestor }, out('mixed-2'), laterContext());
+    copyFileSync(at('mixed-2', 'templates.safetensors'), at('mixed', 'templates.safetensors'));
+    await distill(config, { ancestor }, out('mixed', true), context());
+    const [path, other] = [at('mixed', 'templates.safetensors'), at('mixed', 'scalers.safetensors')];
+    const [bank, scalers] = [await loadTemplates(path), await loadScalers(other)];
+    expect(() => checkTogether({ path, bank }, { path: other, scalers })).not.toThrow();
+  });
+
+  it('ends in one line when its scalers are a folder', async () => {
+    const config = distillation({ train: { steps: 4, batch: 32 } });
+    await distill(config, { ancestor }, out('blocked'), context());
+    rmSync(at('blocked', 'scalers.safetensors'));
+    mkdirSync(at('blocked', 'scalers.safetensors'));
+    const refused = distill(config, { ancestor }, out('blocked', true), context());
+    await expect(refused).rejects.toThrow(
+      `${at('blocked', 'scalers.safetensors')}: cannot be replaced: is a folder; move it out of the way`,
+    );
+  });
+
+  it('near its end asks the ancestor in each step, and gives the same bytes', async () => {
+    await distill(remembered, { ancestor }, out('near'), context());
+    await interruptedAt(remembered, 'near-stopped', 20);
+    const told = context();
+    await distill(remembered, { ancestor }, out('near-stopped', true), told);
+    expect(told.events.filter(({ type }) => type === 'phase')).not.toContainEqual(asking);
+    expect(await written('near-stopped')).toEqual(await written('near'));
+  });
+
+  it('stopped once more while it asks the ancestor says what is kept', async () => {
+    const config = distillation({ train: { epochs: 4, batch: 32, log_every: 4 } });
+    await interruptedAt(config, 'asking', 8);
+    const stopping = context((event, stop) => event.type === 'phase' && event.text.startsWith('asking') && stop());
+    await expect(distill(config, { ancestor }, out('asking', true), stopping)).rejects.toThrow(
+      /^stopped while asking the ancestor; the state after step 8 is kept, --resume goes on$/,
+    );
+  });
+
   it('is not resumed with another ancestor', async () => {
     await interruptedAt(remembered, 'swapped', 4);
     const { spec, values } = await loadModel(ancestor);
     const other = at('other.safetensors');
     await saveModel(other, { spec, values, lineage });
-    await expect(distill(remembered, { ancestor: other }, out('swapped', true), context())).rejects.toThrow(
-      /was saved with another file as ancestor/,
-    );
+    const refused = distill(remembered, { ancestor: other }, out('swapped', true), context());
+    await expect(refused).rejects.toThrow(ResumeError);
+    await expect(refused).rejects.toThrow(/was saved with another file as ancestor/);
   });
 });
 

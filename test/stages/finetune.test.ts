@@ -10,7 +10,7 @@ import { pretrain } from '#wave/stages/pretrain.js';
 import { runFolder } from '#wave/stages/run-folder.js';
 import { layerScale } from '#wave/train/index.js';
 import { change, OTHER, SAME, settings, setUp } from './finetune-support.js';
-import { context, pico } from './support.js';
+import { context, filesIn, laterContext, nothingLeft, pico } from './support.js';
 
 const { root, ancestor, known, fresh, resumed, bytes, run } = await setUp('finetune');
 
@@ -120,5 +120,14 @@ describe('the average of the weights', () => {
     await finetune(settings(EMA), { model: ancestor }, resumed(name), context());
     expect(bytes(name).equals(bytes('average'))).toBe(true);
     expect(bytes(name, 'state').equals(bytes('average', 'state'))).toBe(true);
+  });
+
+  it('that is finished stays as it is to the byte when resumed', async () => {
+    await finetune(settings(EMA), { model: ancestor }, fresh('finished'), context());
+    const before = filesIn(join(root, 'finished'));
+    const later = laterContext();
+    await finetune(settings(EMA), { model: ancestor }, resumed('finished'), later);
+    expect(filesIn(join(root, 'finished'))).toEqual(before);
+    expect(later.events).toContainEqual(nothingLeft(join(root, 'finished')));
   });
 });

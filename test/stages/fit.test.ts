@@ -19,7 +19,7 @@ import {
   targetSpec,
 } from '#wave/wave/index.js';
 import { DATA, distillation, trainAncestor } from './distill-support.js';
-import { context, PICO } from './support.js';
+import { context, filesIn, laterContext, nothingLeft, PICO } from './support.js';
 
 const root = mkdtempSync(join(tmpdir(), 'wave-fit-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -192,6 +192,18 @@ describe('an interrupted fit', () => {
     expect((await loadScalers(resumed.scalers)).values).toEqual((await loadScalers(whole.scalers)).values);
     expect((await loadModel(resumed.model)).values).toEqual((await loadModel(whole.model)).values);
     expect(resumed.startTop1).toBe(whole.startTop1);
+  });
+
+  it('that is finished stays as it is to the byte when resumed, and tells the same', async () => {
+    const inputs = { templates: bank.templates, scalers };
+    const short = settings({ train: { steps: 4, batch: 32 } });
+    const first = await run(short, 'finished');
+    const before = filesIn(at('finished'));
+    const later = laterContext();
+    const again = await fitStage(short, inputs, out('finished', true), later);
+    expect(filesIn(at('finished'))).toEqual(before);
+    expect(later.events).toContainEqual(nothingLeft(at('finished')));
+    expect({ ...again, imagesPerSecond: 0, seconds: 0 }).toEqual({ ...first, imagesPerSecond: 0, seconds: 0 });
   });
 
   it('can be stopped while its start is measured', async () => {

@@ -1,5 +1,5 @@
 /** Training, interruption and resumption in this process, on the real engine. */
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -8,7 +8,7 @@ import { expectKind, type Lineage, openSafetensors, type TensorInput, writeArtif
 import { loadModel } from '#wave/model/load.js';
 import { checkPretrain, pretrain } from '#wave/stages/pretrain.js';
 import { runFolder } from '#wave/stages/run-folder.js';
-import { context, pico } from './support.js';
+import { context, filesIn, laterContext, nothingLeft, pico } from './support.js';
 
 const root = mkdtempSync(join(tmpdir(), 'wave-pretrain-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -144,6 +144,24 @@ describe('an interrupted run', () => {
 });
 
 describe('a finished run', () => {
+  it('stays as it is to the byte when resumed, and tells the same', async () => {
+    const first = await pretrain(config, fresh('finished'), context());
+    const before = filesIn(join(root, 'finished'));
+    const later = laterContext();
+    const again = await pretrain(config, resumed('finished'), later);
+    expect(filesIn(join(root, 'finished'))).toEqual(before);
+    expect(later.events).toContainEqual(nothingLeft(join(root, 'finished')));
+    expect({ ...again, imagesPerSecond: 0, seconds: 0 }).toEqual({ ...first, imagesPerSecond: 0, seconds: 0 });
+  });
+
+  it('is written again when its model is of other settings', async () => {
+    await pretrain(config, fresh('foreign'), context());
+    await pretrain({ ...config, seed: 8 }, fresh('foreign-2'), context());
+    copyFileSync(runFolder(join(root, 'foreign-2')).model, runFolder(join(root, 'foreign')).model);
+    await pretrain(config, resumed('foreign'), context());
+    expect(await weights('foreign')).toEqual(await weights('whole'));
+  });
+
   it('measures and writes the model again when resumed, and adds nothing to the metrics', async () => {
     await pretrain(config, fresh('again'), context());
     const before = timeless('again');

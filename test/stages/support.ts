@@ -1,4 +1,6 @@
 /** A very small model on drawn images, and a context that remembers what a stage tells. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { StageContext, StageEvent } from '#wave/stages/context.js';
 import { pretrainSchema } from '#wave/stages/pretrain.js';
 
@@ -37,3 +39,19 @@ export function context(onEvent: (event: StageEvent, stop: () => void) => void =
   };
   return { events, stop, emit, signal: controller.signal, command: 'wave test' };
 }
+
+/** Bytes of all files of a folder, by name. */
+export function filesIn(dir: string): ReadonlyMap<string, string> {
+  return new Map(readdirSync(dir).map((name) => [name, readFileSync(join(dir, name), 'base64')]));
+}
+
+/** As another call: what it writes names its own command. */
+export function laterContext(): TestContext {
+  return { ...context(), command: 'wave test --resume' };
+}
+
+/** What a run tells that finds all its work done. */
+export const nothingLeft = (dir: string) => ({
+  type: 'note',
+  text: `nothing left to do: ${dir} holds a finished run`,
+});

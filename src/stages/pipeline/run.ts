@@ -1,10 +1,9 @@
 /** Runs a pipeline: what is up to date is skipped, what was cut off is gone on with, what is done is recorded. */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ConfigError, InterruptedError, WaveError } from '../../base/errors.js';
+import { InterruptedError, ResumeError, WaveError } from '../../base/errors.js';
 import { explainIoError } from '../../base/io-error.js';
 import { makeFolder } from '../../base/make-folder.js';
-import { CheckpointError } from '../../checkpoint/index.js';
 import type { StageContext } from '../context.js';
 import { runFolder } from '../run-folder.js';
 import { Hashes } from './hashes.js';
@@ -123,7 +122,8 @@ async function finish(
     try {
       results = await attempt(true);
     } catch (error) {
-      if (!(error instanceof ConfigError || error instanceof CheckpointError)) throw error;
+      // Whatever else failed (a full disk, say): the state is good, and the next run goes on from it.
+      if (!(error instanceof ResumeError)) throw error;
       context.emit({ type: 'note', text: `cannot go on, so it starts anew: ${error.message}` });
       results = await anew();
     }

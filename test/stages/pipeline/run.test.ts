@@ -3,8 +3,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, utimesSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
-import { ConfigError, InterruptedError, TrainingError } from '#wave/base/errors.js';
-import { writeSafetensors } from '#wave/checkpoint/index.js';
+import { ConfigError, InterruptedError, ResumeError, TrainingError } from '#wave/base/errors.js';
+import { CheckpointError, writeSafetensors } from '#wave/checkpoint/index.js';
 import { loadPipeline } from '#wave/stages/pipeline/load.js';
 import type { Selection } from '#wave/stages/pipeline/plan.js';
 import { planPipeline, runPipeline } from '#wave/stages/pipeline/run.js';
@@ -312,7 +312,7 @@ describe('an interruption', () => {
     fakes.onRun = stopAt('bank', 'half');
     await run();
     fakes.onRun = ({ resume }) => {
-      if (resume) throw new ConfigError('state.safetensors: was saved under another configuration');
+      if (resume) throw new ResumeError(new ConfigError('state.safetensors: was saved under another configuration'));
     };
     const told = context();
     expect((await run({}, told)).ran).toEqual(['bank resumed', ...ALL.slice(1)]);
@@ -320,6 +320,21 @@ describe('an interruption', () => {
       type: 'note',
       text: 'cannot go on, so it starts anew: state.safetensors: was saved under another configuration',
     });
+  });
+
+  it('keeps its state when going on fails for another reason, a full disk for example', async () => {
+    fakes.onRun = stopAt('bank', 'half');
+    await run();
+    fakes.onRun = () => {
+      throw new CheckpointError('IoError', 'scalers.safetensors', 'cannot be written: the disk is full');
+    };
+    const { ran, error } = await run();
+    expect(ran).toEqual(['bank resumed']);
+    expect(error).toBeInstanceOf(CheckpointError);
+    expect(error?.message).toBe('bank: scalers.safetensors: cannot be written: the disk is full');
+    expect(readFileSync(at('bank', 'state.safetensors'), 'utf8')).toBe('half');
+    fakes.onRun = () => {};
+    expect((await run()).ran[0]).toBe('bank resumed');
   });
 
   it('leaves temporary files that the next run removes', async () => {
