@@ -22,7 +22,7 @@ export const templates: Flag = {
   name: 'templates',
   type: 'string',
   value: 'FILE',
-  description: 'Template bank: templates.safetensors',
+  description: 'Template bank: templates.safetensors, or a folder that holds one',
   group: 'Input',
 };
 
@@ -30,7 +30,7 @@ export const scalers: Flag = {
   name: 'scalers',
   type: 'string',
   value: 'FILE',
-  description: 'Scalers of the model to be made of the templates: scalers.safetensors',
+  description: 'Scalers of the model to be made of the templates: scalers.safetensors, or a folder that holds them',
   group: 'Input',
 };
 

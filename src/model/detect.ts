@@ -1,5 +1,5 @@
 /** Reads a ViT's spec off the names and shapes of a timm checkpoint. */
-import { ModelError } from '../base/errors.js';
+import { ConfigError, ModelError } from '../base/errors.js';
 import { parameterShapes } from './parameters.js';
 import { geometry, type ModelSpec } from './spec.js';
 
@@ -23,7 +23,8 @@ const TIMM_EPS = 1e-6;
 
 /**
  * @param source what to call the checkpoint in errors
- * @throws ModelError when the tensors are not those of a ViT that this suite can run, or heads are not given.
+ * @throws ModelError when the tensors are not those of a ViT that this suite can run, or heads are not given; ConfigError
+ * when the heads given do not divide the width.
  */
 export function detectSpec(shapes: Shapes, hints: Hints, source: string): ModelSpec {
   const shape = (name: string, rank: number): readonly number[] => {
@@ -71,9 +72,19 @@ export function detectSpec(shapes: Shapes, hints: Hints, source: string): ModelS
     register_tokens,
     position_prefix,
   };
-  geometry(spec);
+  checkHeads(spec, source);
   checkShapes(spec, shapes, source);
   return spec;
+}
+
+/** The heads are the one size that the user gives. */
+function checkHeads(spec: ModelSpec, source: string): void {
+  try {
+    geometry(spec);
+  } catch (error) {
+    const isGiven = error instanceof ModelError && spec.width % spec.heads !== 0;
+    throw isGiven ? new ConfigError(`${source}: ${error.message}`, { cause: error }) : error;
+  }
 }
 
 /** Tensors of ViT variants that compute something else than a plain ViT. */

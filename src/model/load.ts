@@ -1,5 +1,5 @@
 /** Opens a model: an artifact of this suite or a bare timm checkpoint. */
-import { ModelError } from '../base/errors.js';
+import { ConfigError, ModelError } from '../base/errors.js';
 import {
   expectKind,
   openSafetensors,
@@ -27,7 +27,8 @@ export interface LoadedModel extends LoadedSpec {
 
 /**
  * @throws CheckpointError when the file cannot be read or is another kind of artifact; ModelError when it does not hold
- * the tensors of its spec, or shapes do not tell all and `hints` do not either.
+ * the tensors of its spec, or shapes do not tell all and `hints` do not either; ConfigError when `hints`
+ * contradict it.
  */
 export async function loadModel(path: string, hints: Hints = {}): Promise<LoadedModel> {
   const file = await openSafetensors(path);
@@ -61,7 +62,7 @@ async function readSpec(file: SafetensorsReader, path: string, hints: Hints): Pr
   const spec = described ? storedSpec(expectKind(file, 'model').spec, path) : detectSpec(shapes, hints, path);
   if (hints.heads !== undefined && hints.heads !== spec.heads) {
     const flag = hints.headsFlag ?? HEADS_FLAG;
-    throw new ModelError(`${path}: has ${spec.heads} heads, ${flag} says ${hints.heads}; leave ${flag} out`);
+    throw new ConfigError(`${path}: has ${spec.heads} heads, ${flag} says ${hints.heads}; leave ${flag} out`);
   }
   checkShapes(spec, shapes, path);
   return { spec, sha256: await sha256File(file.files[0]), described };

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
 import { geometry, type ModelSpec, type Preprocess } from '../model/spec.js';
 import { CONVENTIONS, checkLayout, KD_TARGETS, REDUCTIONS, type TemplateLayout } from '../wave/index.js';
+import { givenSizes } from './given-sizes.js';
 
 const size = z.int().min(1);
 const sizeOrRange = z.union([size, z.tuple([size, size])]);
@@ -26,6 +27,7 @@ export const sizesSchema = z.union([
     z.strictObject({
       depth: sizeOrRange.describe('blocks, or [least, most]'),
       width: sizeOrRange.describe('width, or [least, most]: the valid ones between'),
+      heads: size.optional().describe("default: as many as keep the auxiliary model's head size"),
     }),
   ),
 ]);
@@ -77,7 +79,7 @@ export function resolveLayout(
 /**
  * The auxiliary model: the ancestor in another size, if one is given, on the pixels of the data.
  *
- * @throws ConfigError when its sizes do not fit together; ModelError when templates of this layout cannot make it.
+ * @throws ConfigError when its sizes do not fit together, or templates of this layout cannot make it.
  */
 export function resolveAuxiliary(
   { depth, width, heads }: z.output<typeof auxiliarySchema>,
@@ -103,7 +105,9 @@ export function resolveAuxiliary(
     );
   }
   const spec = { ...ancestor, depth: depth ?? ancestor.depth, width: ownWidth, heads: ownHeads, hidden, preprocess };
-  geometry(spec);
-  checkLayout(spec, layout);
-  return spec;
+  return givenSizes(() => {
+    geometry(spec);
+    checkLayout(spec, layout);
+    return spec;
+  });
 }

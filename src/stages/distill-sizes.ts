@@ -1,10 +1,11 @@
 /** Which sizes a distillation trains besides the auxiliary model. */
 import type { z } from 'zod';
-import { ConfigError, ModelError } from '../base/errors.js';
+import { ConfigError } from '../base/errors.js';
 import { createRng } from '../base/rng.js';
 import type { ModelSpec } from '../model/spec.js';
 import { type BankSpec, type TargetSize, targetSpec, widthUnit } from '../wave/index.js';
 import type { sizesSchema } from './distill-config.js';
+import { givenSizes } from './given-sizes.js';
 
 /** Most sizes of one run: each is a compiled step with its own memory, and is trained less often the more there are. */
 const MOST_SIZES = 32;
@@ -34,8 +35,9 @@ export function distilledModels(sizes: z.output<typeof sizesSchema>, bank: BankS
   const wanted = sizes === 'auto' ? autoSizes(bank) : sizes.flatMap((entry, i) => expand(entry, i, bank));
   const models = new Map<string, ModelSpec>();
   for (const size of wanted) {
-    if (size.depth === auxiliary.depth && size.width === auxiliary.width) continue;
-    models.set(sizeLabel(size), targetSpec(bank, size));
+    const model = targetSpec(bank, size);
+    const label = sizeLabel(model, auxiliary);
+    if (label !== sizeLabel(auxiliary)) models.set(label, model);
   }
   if (models.size > MOST_SIZES) {
     throw new ConfigError(`distill.sizes: makes ${models.size} sizes, at most ${MOST_SIZES}; narrow the ranges`);
@@ -43,9 +45,10 @@ export function distilledModels(sizes: z.output<typeof sizesSchema>, bank: BankS
   return [...models.values()];
 }
 
-/** `64x4`: width and depth. */
-export function sizeLabel({ width, depth }: TargetSize): string {
-  return `${width}x${depth}`;
+/** `64x4`: width and depth; `64x4h8` where the heads are not as many as keep the auxiliary model's head size. */
+export function sizeLabel({ width, depth, heads }: TargetSize, auxiliary?: ModelSpec): string {
+  const isUsual = auxiliary === undefined || heads === undefined || heads * auxiliary.width === width * auxiliary.heads;
+  return isUsual ? `${width}x${depth}` : `${width}x${depth}h${heads}`;
 }
 
 /**
@@ -75,21 +78,13 @@ export function autoSizes(bank: BankSpec): TargetSize[] {
 type Entry = Exclude<z.output<typeof sizesSchema>, 'auto'>[number];
 
 /** All sizes of one entry of the list. */
-function expand({ depth, width }: Entry, index: number, bank: BankSpec): TargetSize[] {
+function expand({ depth, width, heads }: Entry, index: number, bank: BankSpec): TargetSize[] {
   const path = `distill.sizes.${index}`;
   const depths = range(depth, 1, `${path}.depth`);
-  if (typeof width !== 'number') {
-    const widths = range(width, widthUnit(bank), `${path}.width`);
-    return widths.flatMap((each) => depths.map((one) => ({ depth: one, width: each })));
-  }
-  try {
-    return depths.map((one) => {
-      targetSpec(bank, { depth: one, width });
-      return { depth: one, width };
-    });
-  } catch (error) {
-    throw error instanceof ModelError ? new ConfigError(`${path}: ${error.message}`, { cause: error }) : error;
-  }
+  const widths = typeof width === 'number' ? [width] : range(width, widthUnit(bank, heads), `${path}.width`);
+  const sizes = widths.flatMap((each) => depths.map((one) => ({ depth: one, width: each, heads })));
+  for (const size of sizes) givenSizes(() => targetSpec(bank, size), path);
+  return sizes;
 }
 
 /** Multiples of `unit` in an inclusive range. */

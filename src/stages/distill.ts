@@ -145,7 +145,7 @@ export async function distill(
         evaluated: { model: auxiliary, layout },
         trained: [
           { made: { model: auxiliary, layout }, ...(models.length > 0 ? { label: sizeLabel(auxiliary) } : {}) },
-          ...models.map((model) => ({ made: { model, layout, auxiliary }, label: sizeLabel(model) })),
+          ...models.map((model) => ({ made: { model, layout, auxiliary }, label: sizeLabel(model, auxiliary) })),
         ],
         pick: (step) => drawModel(config.seed, step, models.length, config.distill.share),
         kd: config.kd.weight > 0 ? { loss: config.kd, ancestor: measured.logits } : undefined,
@@ -201,7 +201,7 @@ function startValues(
 }
 
 function describeSizes(auxiliary: ModelSpec, models: readonly ModelSpec[], memory: number): string {
-  const others = models.length > 0 ? `, besides ${models.map(sizeLabel).join(', ')}` : '';
+  const others = models.length > 0 ? `, besides ${models.map((model) => sizeLabel(model, auxiliary)).join(', ')}` : '';
   return `trained (width x depth): ${sizeLabel(auxiliary)}${others}; peak memory so far ${mebibytes(memory)}`;
 }
 

@@ -1,7 +1,7 @@
 /** Stage `fit`: trains the scalers of a target, and a new head where classes differ, while the templates stay. */
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
-import type { LineageParent } from '../checkpoint/index.js';
+import { artifactFile, type LineageParent } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import { elementCount } from '../engine/tensor-spec.js';
@@ -175,7 +175,8 @@ export async function fit(
 }
 
 function filesOf({ templates, scalers, ancestor }: FitInputs): string[] {
-  return [templates, scalers, ...(ancestor === undefined ? [] : [ancestor])];
+  const bank = [artifactFile(templates, 'templates'), artifactFile(scalers, 'scalers')];
+  return ancestor === undefined ? bank : [...bank, ancestor];
 }
 
 interface Target {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { ConfigError } from '../base/errors.js';
-import type { LineageParent } from '../checkpoint/index.js';
+import { artifactFile, type LineageParent } from '../checkpoint/index.js';
 import type { Inputs, Need } from '../init/index.js';
 import { loadModel, loadModelSpec } from '../model/load.js';
 import { checkTogether, type LoadedBank, type LoadedScalers, loadScalers, loadTemplates } from '../wave/artifacts.js';
@@ -13,6 +13,7 @@ export interface InitFiles {
   readonly ancestor?: string;
   /** Attention heads of the ancestor, for a checkpoint that does not say. */
   readonly ancestorHeads?: number;
+  /** Here and below, a folder stands for the file of that name in it. */
   readonly templates?: string;
   /** The auxiliary model's; default: those beside the templates. */
   readonly scalers?: string;
@@ -26,8 +27,10 @@ export interface LoadedInputs {
   readonly templatesSha256?: string;
 }
 
-/** Name of the scalers that a distillation writes beside its templates. */
-const SCALERS_FILE = 'scalers.safetensors';
+/** Where a distillation that wrote these templates, or a folder with them, has put the auxiliary model's scalers. */
+export function scalersBeside(templates: string): string {
+  return join(dirname(artifactFile(templates, 'templates')), 'scalers.safetensors');
+}
 
 /**
  * The files that a method will read.
@@ -35,7 +38,12 @@ const SCALERS_FILE = 'scalers.safetensors';
  * @param method its name, for messages
  * @throws ConfigError when one is missing, or given to a method that does not read it.
  */
-export function filesFor(method: string, need: Need, files: InitFiles): InitFiles {
+export function filesFor(method: string, need: Need, named: InitFiles): InitFiles {
+  const files = {
+    ...named,
+    ...(named.templates !== undefined && { templates: artifactFile(named.templates, 'templates') }),
+    ...(named.scalers !== undefined && { scalers: artifactFile(named.scalers, 'scalers') }),
+  };
   const given = (['ancestor', 'templates', 'scalers'] as const).filter((role) => files[role] !== undefined);
   const refuse = (what: string) => {
     throw new ConfigError(`${method} ${what}`);
@@ -53,7 +61,7 @@ export function filesFor(method: string, need: Need, files: InitFiles): InitFile
     refuse('has no ancestor here; leave --ancestor-heads out');
   }
   if (need !== 'templates' || files.templates === undefined || files.scalers !== undefined) return files;
-  const beside = join(dirname(files.templates), SCALERS_FILE);
+  const beside = scalersBeside(files.templates);
   return existsSync(beside) ? { ...files, scalers: beside } : files;
 }
 

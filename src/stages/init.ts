@@ -1,15 +1,16 @@
 /** Stage `initTarget`: a model of a chosen depth and width, by one of the methods of src/init, as one file. */
-import { ConfigError, InterruptedError } from '../base/errors.js';
+import { InterruptedError } from '../base/errors.js';
 import { toolVersion } from '../base/version.js';
 import { makeLineage } from '../checkpoint/index.js';
 import { configSha256 } from '../config/index.js';
-import { findMethod, type Initialised, type Method, planTarget } from '../init/index.js';
+import { checkedOptions, findMethod, type Initialised, planTarget } from '../init/index.js';
 import type { Fill } from '../model/fill.js';
 import { parameterCount } from '../model/parameters.js';
 import { saveModel } from '../model/save.js';
 import { saveScalers } from '../wave/artifacts.js';
 import type { TargetSize } from '../wave/target.js';
 import type { StageContext } from './context.js';
+import { givenSizes } from './given-sizes.js';
 import { filesFor, type InitFiles, loadInputs } from './init-inputs.js';
 import { checkOutFile, type OutFile } from './out-file.js';
 
@@ -46,8 +47,8 @@ export interface InitResult {
  * Writes scalers (methods that have them, unless `materialise` is set) or a model.
  *
  * @throws ConfigError for an unknown method, wrong options, files that are missing or of no use, scalers of other
- * templates, or `out` when it may not be written; ModelError when the method cannot make that size; CheckpointError when a
- * file cannot be read or written; InterruptedError when `context.signal` was aborted. Nothing is written then.
+ * templates, a size that the method cannot make, or `out` when it may not be written; ModelError when a file does not hold
+ * the model that it should; CheckpointError when one cannot be read or written; InterruptedError when `context.signal` was aborted. Nothing is written then.
  */
 export async function initTarget(options: InitOptions, out: OutFile, context: StageContext): Promise<InitResult> {
   const start = performance.now();
@@ -61,7 +62,7 @@ export async function initTarget(options: InitOptions, out: OutFile, context: St
   );
   const { inputs, parents, templatesSha256 } = await loadInputs(method.needs, files);
   const size = { depth: options.depth, width: options.width, heads: options.heads };
-  const target = planTarget(name, method, inputs, size);
+  const target = givenSizes(() => planTarget(name, method, inputs, size));
   const made = method.start(inputs, { target, seed }, settings);
   const lineage = makeLineage({
     command: context.command,
@@ -94,16 +95,6 @@ export async function initTarget(options: InitOptions, out: OutFile, context: St
     share: made.transferred / parameters,
     seconds: (performance.now() - start) / 1000,
   };
-}
-
-/** @throws ConfigError with one line per problem. */
-function checkedOptions(name: string, method: Method, options: Readonly<Record<string, unknown>>): unknown {
-  const parsed = method.options.safeParse(options);
-  if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map(({ path, message }) => {
-    return `${name}: ${path.length > 0 ? `option ${path.join('.')}: ` : ''}${message}`;
-  });
-  throw new ConfigError(lines.join('\n'));
 }
 
 function scalerCount({ scalers }: Initialised): { scalers?: number } {

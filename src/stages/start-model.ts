@@ -1,6 +1,6 @@
 /** The model that a training starts from: a checkpoint, or one that is materialised from templates and scalers. */
 import { ConfigError } from '../base/errors.js';
-import type { LineageParent } from '../checkpoint/index.js';
+import { artifactFile, type LineageParent } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
 import { initialise } from '../model/initialise.js';
 import { loadModel } from '../model/load.js';
@@ -25,7 +25,8 @@ export interface StartModel {
 
 /** The files that are read. */
 export function inputFiles(inputs: StartInputs): string[] {
-  return 'model' in inputs ? [inputs.model] : [inputs.templates, inputs.scalers];
+  if ('model' in inputs) return [inputs.model];
+  return [artifactFile(inputs.templates, 'templates'), artifactFile(inputs.scalers, 'scalers')];
 }
 
 /** @throws CheckpointError, ModelError; ConfigError when templates and scalers do not belong together. */

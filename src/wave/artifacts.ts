@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { ConfigError, ModelError } from '../base/errors.js';
 import {
   type ArtifactKind,
+  artifactFile,
   CheckpointError,
   expectKind,
   type Lineage,
@@ -71,7 +72,10 @@ export async function saveScalers(
   await writeArtifact(path, { kind: 'scalers', spec, lineage, tensors: select(shapes, values) });
 }
 
-/** @throws CheckpointError when the file cannot be read, is another kind of artifact, or does not hold what its spec says. */
+/**
+ * @param path of the file, or of a run folder that holds it
+ * @throws CheckpointError when the file cannot be read, is another kind of artifact, or does not hold what its spec says.
+ */
 export async function loadTemplates(path: string): Promise<LoadedBank> {
   return load(path, 'templates', bankSpecSchema, (spec) => templateShapes(spec.model, spec.templates));
 }
@@ -135,11 +139,12 @@ function checkSizes({ model, templates }: Pick<BankSpec, 'model' | 'templates'>,
 }
 
 async function load<Spec extends Pick<BankSpec, 'model' | 'templates'>>(
-  path: string,
+  given: string,
   kind: ArtifactKind,
   schema: z.ZodType<Spec>,
   shapesOf: (spec: Spec, has: (name: string) => boolean) => Shapes,
 ): Promise<Loaded<Spec>> {
+  const path = artifactFile(given, kind);
   const file = await openSafetensors(path);
   try {
     const parsed = schema.safeParse(expectKind(file, kind).spec);

@@ -52,9 +52,13 @@ export function targetSpec({ model, templates }: BankSpec, { depth, width, heads
   };
 }
 
-/** What the widths of targets are multiples of, when their heads keep the auxiliary model's head size. */
-export function widthUnit({ model, templates }: BankSpec): number {
-  return leastCommonMultiple(templates.width, model.width / model.heads);
+/**
+ * What the widths of targets are multiples of.
+ *
+ * @param heads of the targets; default: as many as keep the auxiliary model's head size
+ */
+export function widthUnit({ model, templates }: BankSpec, heads?: number): number {
+  return leastCommonMultiple(templates.width, heads ?? model.width / model.heads);
 }
 
 function leastCommonMultiple(a: number, b: number): number {

@@ -121,6 +121,15 @@ describe('flags', () => {
     expect((await loadModel(out)).spec.heads).toBe(8);
   });
 
+  it('--templates and --scalers take the folders that hold them', async () => {
+    await fromTemplates();
+    const { values } = await loadScalers(out);
+    await init('--templates', root, ...SIZE, '--force');
+    expect((await loadScalers(out)).values).toEqual(values);
+    await init('--templates', root, '--scalers', root, ...SIZE, '--force');
+    expect((await loadScalers(out)).values).toEqual(values);
+  });
+
   it.each([
     [[], ['flag --depth N is missing', 'flag --width N is missing; see wave init --help']],
     [['--method', 'wafe', ...SIZE], [/^flag --method must be one of .*; found "wafe" \(did you mean wave\?\); see/]],
@@ -150,6 +159,9 @@ it('refuses a file that is there, a size that cannot be made and a file of anoth
   });
   const width = await init('--templates', files.templates, '--depth', '1', '--width', '30', '--force');
   expect(width.stderr).toMatch(/^wave: error: width 30 [^\n]+ the nearest valid widths are 24 and 32\n$/);
+  const heads = await fromTemplates('--heads', '5', '--force');
+  expect(heads.stderr).toMatch(/^wave: error: heads 5 does not divide width 32; [^\n]+\n$/);
+  expect([width.code, heads.code]).toEqual([2, 2]);
   const kind = await init('--templates', files.ancestor, ...SIZE, '--force');
   expect(kind.stderr).toMatch(/^wave: error: [^\n]+ is a model, expected a template bank; [^\n]+\n$/);
 });

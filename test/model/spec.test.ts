@@ -1,6 +1,6 @@
 /** Specs, parameter shapes, initial values and detection, without an engine. */
 import { describe, expect, it } from 'vitest';
-import { ModelError } from '#wave/base/errors.js';
+import { ConfigError, ModelError } from '#wave/base/errors.js';
 import { detectSpec, type Hints } from '#wave/model/detect.js';
 import { initialise } from '#wave/model/initialise.js';
 import { isDecayed, parameterCount, parameterShapes } from '#wave/model/parameters.js';
@@ -176,12 +176,6 @@ describe('detectSpec', () => {
     ],
     ['unknown heads', () => undefined, {}, 'does not say how many attention heads it has; give --heads N'],
     [
-      'heads that do not divide the width',
-      () => undefined,
-      { heads: 5 },
-      'width 12 is not divisible by heads 5: choose heads among 1, 2, 3, 4, 6, 12',
-    ],
-    [
       'positions that are no square grid',
       (shapes) => shapes.set('pos_embed', [1, 12, 12]),
       { heads: 2 },
@@ -226,5 +220,11 @@ describe('detectSpec', () => {
   ])('refuses %s', (_, change, hints, message) => {
     expect(detect(change, hints)).toThrow(ModelError);
     expect(detect(change, hints)).toThrow(message);
+  });
+
+  it('refuses heads that do not divide the width as what they are: wrongly given', () => {
+    const refused = detect(() => undefined, { heads: 5 });
+    expect(refused).toThrow(ConfigError);
+    expect(refused).toThrow('width 12 is not divisible by heads 5: choose heads among 1, 2, 3, 4, 6, 12');
   });
 });

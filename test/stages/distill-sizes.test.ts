@@ -16,7 +16,8 @@ function bank({ width = 64, depth = 6, heads = 4, template = 16 } = {}): BankSpe
   });
   return { model, templates: { width: template, count: 8, small_count: 2, kronecker: 'template-outer' } };
 }
-const labels = (sizes: z.output<typeof sizesSchema>, of = bank()) => distilledModels(sizes, of).map(sizeLabel);
+const labels = (sizes: z.output<typeof sizesSchema>, of = bank()) =>
+  distilledModels(sizes, of).map((model) => sizeLabel(model, of.model));
 
 describe('a list of sizes', () => {
   it('makes all combinations of ranges, of widths only the valid ones', () => {
@@ -30,6 +31,21 @@ describe('a list of sizes', () => {
         { depth: 5, width: [64, 80] },
       ]),
     ).toEqual(['64x5', '80x5']);
+  });
+
+  it('takes other heads, which only stand in the name where they are other ones', () => {
+    const sizes = [
+      { depth: 2, width: 48, heads: 1 },
+      { depth: 2, width: 48, heads: 3 },
+      { depth: 6, width: 64, heads: 2 },
+      { depth: 6, width: 64, heads: 4 },
+    ];
+    expect(labels(sizes)).toEqual(['48x2h1', '48x2', '64x6h2']);
+    expect(distilledModels(sizes, bank()).map(({ heads }) => heads)).toEqual([1, 3, 2]);
+  });
+
+  it('takes of a range of widths those that the heads divide', () => {
+    expect(labels([{ depth: 2, width: [16, 100], heads: 6 }])).toEqual(['48x2h6', '96x2']);
   });
 
   it('keeps the size of heads', () => {
@@ -46,12 +62,13 @@ describe('a list of sizes', () => {
       ],
       /^distill\.sizes\.1: width 40 is no multiple/,
     ],
+    [[{ depth: 4, width: 48, heads: 5 }], /^distill\.sizes\.0: heads 5 does not divide width 48/],
     [[{ depth: [1, 12], width: [16, 48] }], /^distill\.sizes: makes 36 sizes, at most 32/],
     [[{ depth: [1, 1e9], width: 16 }], /^distill\.sizes\.0\.depth: \[1, 1000000000\] makes 1000000000 sizes/],
   ] as const)('is refused: %j', (sizes, message) => {
-    expect(() => labels(sizes.map(({ depth, width }) => ({ depth: pair(depth), width: pair(width) })))).toThrow(
-      message,
-    );
+    expect(() =>
+      labels(sizes.map(({ depth, width, ...heads }) => ({ depth: pair(depth), width: pair(width), ...heads }))),
+    ).toThrow(message);
   });
 });
 

@@ -258,6 +258,7 @@ describe('an interrupted run', () => {
 describe('what is refused, with nothing written', () => {
   const refused = async (config: DistillConfig, message: RegExp, path = ancestor) => {
     const running = distill(config, { ancestor: path }, out('refused'), context());
+    await expect(running).rejects.toThrow(ConfigError);
     await expect(running).rejects.toThrow(message);
     await expect(running).rejects.toThrow(/^[^\n]+$/);
     expect(existsSync(at('refused'))).toBe(false);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { InterruptedError, ModelError } from '#wave/base/errors.js';
+import { ConfigError, InterruptedError, ModelError } from '#wave/base/errors.js';
 import { makeLineage, sha256File, writeSafetensors } from '#wave/checkpoint/index.js';
 import { loadConfig } from '#wave/config/index.js';
 import { loadModel } from '#wave/model/load.js';
@@ -144,11 +144,13 @@ describe('a checkpoint that says nothing about itself', () => {
     await expect(refused()).rejects.toThrow(
       new ModelError(`${bare()}: does not say how many attention heads it has; give --heads N`),
     );
+    await expect(refused(5)).rejects.toThrow(ConfigError);
     await expect(refused(5)).rejects.toThrow(/width 32 is not divisible by heads 5: [^\n]+$/);
   });
 
   it('cannot be contradicted when it does say', async () => {
     const refused = evaluate({ model, heads: 4 }, settings(50), context());
+    await expect(refused).rejects.toThrow(ConfigError);
     await expect(refused).rejects.toThrow(`${model}: has 2 heads, --heads says 4; leave --heads out`);
   });
 });

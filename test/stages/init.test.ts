@@ -222,7 +222,7 @@ describe('weight-selection', () => {
     [{ width: 28 }, 'width 28: weight-selection makes at most width 24, that of the ancestor'],
     [{ width: 18 }, 'width 18 is no multiple of the head size 4'],
   ])('refuses %j', async (size, message) => {
-    await expect(select(size)).rejects.toThrow(ModelError);
+    await expect(select(size)).rejects.toThrow(ConfigError);
     await expect(select(size)).rejects.toThrow(message);
   });
 
@@ -241,7 +241,9 @@ describe('weight-selection', () => {
   it('refuses wrong options, all of them at once', async () => {
     const wrong = select({ options: { qkv: 'both', heed: 'fresh' } });
     await expect(wrong).rejects.toThrow(ConfigError);
-    await expect(wrong).rejects.toThrow(/^weight-selection: option qkv: [^\n]+\nweight-selection: [^\n]*heed[^\n]*$/);
+    await expect(wrong).rejects.toThrow(
+      /^method weight-selection: options\.qkv: [^\n]+\nmethod weight-selection: options: [^\n]*heed[^\n]*$/,
+    );
   });
 });
 

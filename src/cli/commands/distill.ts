@@ -1,5 +1,4 @@
 /** `wave distill`: condenses an ancestor into a template bank. */
-import { ConfigError } from '../../base/errors.js';
 import type { DistillResult } from '../../stages/distill.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
@@ -46,9 +45,6 @@ export const distillCommand: Command = {
 };
 
 async function run(args: Arguments, session: Session): Promise<Outcome> {
-  const resume = args.has('resume');
-  const force = args.has('force');
-  if (resume && force) throw new ConfigError('--resume goes on with a run, --force replaces it; give one of them');
   const [{ checkDistill, distill, distillSchema }, { loadSettings }] = await Promise.all([
     import('../../stages/distill.js'),
     import('../settings.js'),
@@ -60,7 +56,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
   }
   const heads = args.number('heads');
   const inputs = { ancestor: args.needText('ancestor'), ...(heads === undefined ? {} : { heads }) };
-  const out = { dir: args.needText('out'), force, resume };
+  const out = { dir: args.needText('out'), force: args.has('force'), resume: args.has('resume') };
   const result = await distill(settings.config, inputs, out, await session.startStage());
   return { data: result, text: await render(result) };
 }

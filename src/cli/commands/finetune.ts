@@ -52,9 +52,6 @@ export const finetuneCommand: Command = {
 };
 
 async function run(args: Arguments, session: Session): Promise<Outcome> {
-  const resume = args.has('resume');
-  const force = args.has('force');
-  if (resume && force) throw new ConfigError('--resume goes on with a run, --force replaces it; give one of them');
   const inputs = startInputs(args);
   const [{ checkFinetune, finetune, finetuneSchema }, { loadSettings }] = await Promise.all([
     import('../../stages/finetune.js'),
@@ -65,7 +62,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
     checkFinetune(settings.config);
     return settings.dryRun();
   }
-  const out = { dir: args.needText('out'), force, resume };
+  const out = { dir: args.needText('out'), force: args.has('force'), resume: args.has('resume') };
   const result = await finetune(settings.config, inputs, out, await session.startStage());
   return { data: result, text: await render(result) };
 }

@@ -46,9 +46,6 @@ export const fitCommand: Command = {
 };
 
 async function run(args: Arguments, session: Session): Promise<Outcome> {
-  const resume = args.has('resume');
-  const force = args.has('force');
-  if (resume && force) throw new ConfigError('--resume goes on with a run, --force replaces it; give one of them');
   const inputs = fitInputs(args);
   const [{ checkFit, fit: fitScalers, fitSchema }, { loadSettings }] = await Promise.all([
     import('../../stages/fit.js'),
@@ -59,7 +56,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
     checkFit(settings.config, inputs);
     return settings.dryRun();
   }
-  const out = { dir: args.needText('out'), force, resume };
+  const out = { dir: args.needText('out'), force: args.has('force'), resume: args.has('resume') };
   const result = await fitScalers(settings.config, inputs, out, await session.startStage());
   return { data: result, text: await render(result) };
 }

@@ -23,14 +23,15 @@ export const initCommand: Command = {
       name: 'templates',
       type: 'string',
       value: 'FILE',
-      description: 'Template bank to start from',
+      description: 'Template bank to start from: templates.safetensors, or a folder that holds one',
       group: 'Options',
     },
     {
       name: 'scalers',
       type: 'string',
       value: 'FILE',
-      description: "The auxiliary model's scalers; scalers.safetensors beside the templates if not given",
+      description:
+        "The auxiliary model's scalers: a file, or a folder that holds them; those beside the templates if not given",
       group: 'Options',
     },
     {

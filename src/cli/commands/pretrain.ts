@@ -1,5 +1,4 @@
 /** `wave pretrain`: trains a ViT from scratch. */
-import { ConfigError } from '../../base/errors.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
@@ -46,9 +45,6 @@ export const pretrainCommand: Command = {
 };
 
 async function run(args: Arguments, session: Session): Promise<Outcome> {
-  const resume = args.has('resume');
-  const force = args.has('force');
-  if (resume && force) throw new ConfigError('--resume goes on with a run, --force replaces it; give one of them');
   const [{ checkPretrain, pretrain, pretrainSchema }, { loadSettings }] = await Promise.all([
     import('../../stages/pretrain.js'),
     import('../settings.js'),
@@ -58,7 +54,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
     checkPretrain(settings.config);
     return settings.dryRun();
   }
-  const out = { dir: args.needText('out'), force, resume };
+  const out = { dir: args.needText('out'), force: args.has('force'), resume: args.has('resume') };
   const result = await pretrain(settings.config, out, await session.startStage());
   const { renderTraining } = await import('../training-table.js');
   return { data: result, text: renderTraining(result) };

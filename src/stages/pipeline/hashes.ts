@@ -1,7 +1,13 @@
 /** SHA-256 of files, each computed once as long as the file stays as it is. */
 import { stat } from 'node:fs/promises';
 import { sha256, sha256File } from '../../base/sha256.js';
-import { type ArtifactKind, expectKind, openSafetensors, readArtifactInfo } from '../../checkpoint/index.js';
+import {
+  type ArtifactKind,
+  artifactFile,
+  expectKind,
+  openSafetensors,
+  readArtifactInfo,
+} from '../../checkpoint/index.js';
 
 export class Hashes {
   readonly #known = new Map<string, { readonly mark: string; readonly sha256: string }>();
@@ -37,7 +43,7 @@ export class Hashes {
    * @throws CheckpointError when it is none, or one of another kind. A model may be one of another tool.
    */
   async ofCheckpoint(path: string, kind: ArtifactKind): Promise<string> {
-    const file = await openSafetensors(path);
+    const file = await openSafetensors(artifactFile(path, kind));
     const { files } = file;
     try {
       if (kind !== 'model' || readArtifactInfo(file) !== undefined) expectKind(file, kind);

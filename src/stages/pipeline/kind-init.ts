@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '../../base/errors.js';
-import { findMethod, type Inputs, METHODS, type Method, planTarget } from '../../init/index.js';
+import { checkedOptions, findMethod, type Inputs, METHODS, type Method, planTarget } from '../../init/index.js';
 import { initTarget } from '../init.js';
 import { ancestorHeads, defineKind, type Foreseen, type Target } from './kind.js';
 import { measureTraining } from './measure.js';
@@ -30,7 +30,7 @@ export const initKind = defineKind({
   async prepare(config, { target, inputs }) {
     const method = await findMethod(config.method).load();
     checkInputs(config, method, inputs);
-    const options = checkedOptions(config, method);
+    const options = checkedOptions(config.method, method, config.options);
     const known = foreseenInputs(method, inputs);
     if (known !== undefined && target !== undefined) planTarget(config.method, method, known, target);
     return { ...config, options };
@@ -64,14 +64,6 @@ function checkInputs({ method: name }: InitConfig, { needs }: Method, inputs: Re
   if (needs !== 'templates' && inputs.has('scalers')) {
     throw new ConfigError(`method ${name} reads no scalers; leave scalers: out`);
   }
-}
-
-/** @throws ConfigError with one line per problem. */
-function checkedOptions({ method: name, options }: InitConfig, method: Method): Record<string, unknown> {
-  const parsed = method.options.safeParse(options);
-  if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map(({ path, message }) => `${['options', ...path].join('.')}: ${message}`);
-  throw new ConfigError(lines.map((line) => `method ${name}: ${line}`).join('\n'));
 }
 
 /** What the method will start from, without values, as far as it is known. */
