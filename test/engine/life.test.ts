@@ -45,11 +45,11 @@ describe('an engine', () => {
 
   it('whose thread fails says what happened', async () => {
     const { worker, state, step } = await running();
-    const waiting = step.run(new Map(), { learningRate: 0.1 });
+    await step.run(new Map(), { learningRate: 0.1 });
+    const ended = once(worker, 'exit');
     // No request looks like this.
     worker.postMessage(null);
-    await waiting.catch(() => undefined);
-    await new Promise((resolve) => worker.once('exit', resolve));
+    await ended.catch(() => undefined);
     await expect(state.read()).rejects.toThrow(EngineError);
     await expect(state.read()).rejects.toThrow(/^engine ort stopped: /);
   });
