@@ -85,6 +85,7 @@ export {
 export { type InitOptions, type InitResult, initTarget } from './stages/init.js';
 export type { InitFiles } from './stages/init-inputs.js';
 export type { OutFile } from './stages/out-file.js';
+export * from './stages/pipeline/index.js';
 export { type Guess, type PredictOptions, type PredictResult, predict } from './stages/predict.js';
 export {
   checkPretrain,

@@ -31,6 +31,8 @@ export interface Positional {
   readonly name: string;
   readonly description: string;
   readonly variadic?: boolean;
+  /** It may be left out; the command says what is needed in its place. */
+  readonly optional?: boolean;
 }
 
 /** A list that only one command has in its help, `methods` for example. */

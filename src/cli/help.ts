@@ -55,7 +55,10 @@ export function overviewHelp(commands: readonly CommandEntry[], version: string,
 
 /** Help of one command: usage, arguments, flags by group, examples. */
 export function commandHelp(entry: CommandEntry, command: Command, columns: number): string {
-  const positionals = command.positionals.map((p) => p.name.toUpperCase() + (p.variadic === true ? '...' : ''));
+  const positionals = command.positionals.map(({ name, variadic, optional }) => {
+    const text = name.toUpperCase() + (variadic === true ? '...' : '');
+    return optional === true ? `[${text}]` : text;
+  });
   const needed = command.flags.filter((flag) => flag.required === true).map(label);
   const parts = [
     `Usage: wave ${[entry.name, ...positionals, ...needed].join(' ')} [FLAGS]\n`,

@@ -134,9 +134,10 @@ function readPositionals(
   problems: string[],
 ): void {
   let next = 0;
-  for (const { name, variadic, description } of positionals) {
+  for (const { name, variadic, optional, description } of positionals) {
     const mine = variadic === true ? given.slice(next) : given.slice(next, next + 1);
     next += mine.length;
+    if (mine.length === 0 && optional === true) continue;
     if (mine.length === 0 || mine.includes('')) problems.push(`${name.toUpperCase()} is missing: ${description}`);
     else values.set(name, variadic === true ? mine : mine[0]);
   }

@@ -55,7 +55,7 @@ export class PlainProgress implements Progress {
 /** Decides whether another line about training is due. The first and the last always are. */
 class Pace {
   readonly #now: Io['now'];
-  #last: { readonly done: number; readonly percent: number; readonly time: number } | undefined;
+  #last: { readonly done: number; readonly total: number; readonly percent: number; readonly time: number } | undefined;
 
   constructor(now: Io['now']) {
     this.#now = now;
@@ -68,11 +68,12 @@ class Pace {
     const due =
       last === undefined ||
       // It began anew, as the training of another stage does.
-      done < last.done ||
+      done <= last.done ||
+      total !== last.total ||
       (done >= total && last.done < total) ||
       reached >= last.percent + PERCENT_PER_LINE ||
       time - last.time >= LONGEST_SILENCE;
-    if (due) this.#last = { done, percent: reached, time };
+    if (due) this.#last = { done, total, percent: reached, time };
     return due;
   }
 }

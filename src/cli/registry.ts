@@ -42,6 +42,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/finetune.js')).finetuneCommand,
   },
   {
+    name: 'run',
+    summary: 'Run a pipeline of stages from one file, and skip what is up to date',
+    group: 'Train',
+    load: async () => (await import('./commands/run.js')).runCommand,
+  },
+  {
     name: 'eval',
     summary: 'Measure the accuracy of a model on a data set',
     group: 'Use',

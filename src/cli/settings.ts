@@ -11,6 +11,19 @@ const FLAG_PATHS = {
   seed: 'seed',
 } as const;
 
+/** Flags that are not called like the last key of their path. */
+export const FLAG_NAMES = { [FLAG_PATHS.engine]: '--engine' };
+
+/** The settings that the named flags stand for, by dotted path. */
+export function flagSettings(args: Arguments): Record<string, unknown> {
+  return {
+    [FLAG_PATHS.engine]: args.text('engine'),
+    [FLAG_PATHS.device]: args.text('device'),
+    [FLAG_PATHS.threads]: args.number('threads'),
+    [FLAG_PATHS.seed]: args.number('seed'),
+  };
+}
+
 /** Checked settings of a stage. */
 export interface Settings<Config> {
   readonly config: Config;
@@ -28,13 +41,8 @@ export async function loadSettings<S extends z.ZodType>(schema: S, args: Argumen
     schema,
     file: args.text('config'),
     sets: args.list('set'),
-    flags: {
-      [FLAG_PATHS.engine]: args.text('engine'),
-      [FLAG_PATHS.device]: args.text('device'),
-      [FLAG_PATHS.threads]: args.number('threads'),
-      [FLAG_PATHS.seed]: args.number('seed'),
-    },
-    flagNames: { [FLAG_PATHS.engine]: '--engine' },
+    flags: flagSettings(args),
+    flagNames: FLAG_NAMES,
   });
   return { config, dryRun: () => ({ data: { dryRun: true, config }, text: resolvedConfigYaml(config) }) };
 }

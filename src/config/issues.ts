@@ -7,17 +7,25 @@ import { lookUp, type Tree } from './tree.js';
 
 type Issue = z.core.$ZodIssue;
 
+/** How the path of a setting appears in messages. */
+type NamePath = (path: readonly PropertyKey[]) => string;
+
 /** @param tree the merged settings that were checked. */
-export function problemsOf(issues: readonly Issue[], tree: Tree, schema: JsonSchema): Problem[] {
-  return issues.flatMap((issue) => problemsOfIssue(issue, tree, schema));
+export function problemsOf(
+  issues: readonly Issue[],
+  tree: Tree,
+  schema: JsonSchema,
+  name: NamePath = pathText,
+): Problem[] {
+  return issues.flatMap((issue) => problemsOfIssue(issue, tree, schema, name));
 }
 
-function problemsOfIssue(issue: Issue, tree: Tree, schema: JsonSchema): Problem[] {
+function problemsOfIssue(issue: Issue, tree: Tree, schema: JsonSchema, name: NamePath): Problem[] {
   const { node, origin } = lookUp(tree, issue.path);
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => ({
       origin: (node?.kind === 'map' ? node.entries.get(key)?.keyOrigin : undefined) ?? origin,
-      path: pathText([...issue.path, key]),
+      path: name([...issue.path, key]),
       message: unknownKey(key, issue.path, node, schema),
     }));
   }
@@ -29,10 +37,11 @@ function problemsOfIssue(issue: Issue, tree: Tree, schema: JsonSchema): Problem[
         inner.map((error) => ({ ...error, path: [...issue.path, ...error.path] })),
         tree,
         schema,
+        name,
       );
     }
   }
-  return [{ origin, path: pathText(issue.path), message: valueMessage(issue, node, schema) }];
+  return [{ origin, path: name(issue.path), message: valueMessage(issue, node, schema) }];
 }
 
 function unknownKey(key: string, path: readonly PropertyKey[], node: Tree | undefined, schema: JsonSchema): string {

@@ -24,12 +24,21 @@ export interface LoadConfigOptions<S extends z.ZodType> {
   readonly flagNames?: Readonly<Record<string, string>> | undefined;
 }
 
+/** Settings as they were written, not checked yet. */
+export interface ReadSettings {
+  readonly tree: Tree;
+  /** What went wrong so far; more may be added. */
+  readonly problems: Problem[];
+  /** A file could not be read, so keys may be missing that are not at fault. */
+  readonly incomplete: boolean;
+}
+
 /**
- * The checked settings.
+ * Reads and merges all layers.
  *
- * @throws {ConfigError} with one line per problem, all of them at once.
+ * @throws TypeError when the schema lets unknown keys pass: a bug.
  */
-export function loadConfig<S extends z.ZodType>(options: LoadConfigOptions<S>): z.output<S> {
+export function readSettings<S extends z.ZodType>(options: LoadConfigOptions<S>): ReadSettings {
   const { schema, file, text, sets = [], flags = {}, flagNames = {} } = options;
   const open = nonStrictPaths(schema);
   if (open.length > 0) throw new TypeError(`loadConfig: the schema lets unknown keys pass at ${open.join(', ')}`);
@@ -49,14 +58,38 @@ export function loadConfig<S extends z.ZodType>(options: LoadConfigOptions<S>): 
     const name = flagNames[path] ?? `--${path.slice(path.lastIndexOf('.') + 1).replaceAll('_', '-')}`;
     if (value !== undefined) tree = applyFlag(tree, name, path, value, ++layer, target);
   }
+  return { tree, problems, incomplete };
+}
 
+/**
+ * Checks a tree and notes what is wrong with it.
+ *
+ * @param name how a path appears in messages, where it is not that of the tree.
+ * @returns the checked settings, or undefined when there are problems.
+ */
+export function checkSettings<S extends z.ZodType>(
+  schema: S,
+  { tree, problems, incomplete }: ReadSettings,
+  name?: (path: readonly PropertyKey[]) => string,
+): z.output<S> | undefined {
   const result = schema.safeParse(plainOf(tree));
   // Keys missing because their file could not be read would bury the one line that helps.
   const issues = (result.error?.issues ?? []).filter(
     (issue) => !incomplete || lookUp(tree, issue.path).node !== undefined,
   );
-  problems.push(...problemsOf(issues, tree, json));
-  throwProblems(problems);
-  if (!result.success) throw new Error('internal: a configuration was refused without a problem');
+  problems.push(...problemsOf(issues, tree, inputSchema(schema), name));
   return result.data;
+}
+
+/**
+ * The checked settings.
+ *
+ * @throws {ConfigError} with one line per problem, all of them at once.
+ */
+export function loadConfig<S extends z.ZodType>(options: LoadConfigOptions<S>): z.output<S> {
+  const read = readSettings(options);
+  const config = checkSettings(options.schema, read);
+  throwProblems(read.problems);
+  if (config === undefined) throw new Error('internal: a configuration was refused without a problem');
+  return config;
 }

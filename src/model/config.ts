@@ -39,9 +39,8 @@ export interface DataFacts {
  * @throws ConfigError when a size is missing, or sizes do not fit together or the data.
  */
 export function resolveModel(config: ModelConfig, data: DataFacts): ModelSpec {
-  const preset = presetOf(config);
   const pick = (key: 'patch' | 'depth' | 'width' | 'heads'): number => {
-    const value = config[key] ?? preset[key];
+    const value = sizeIn(config, key);
     if (value !== undefined) return value;
     throw new ConfigError(`model.${key}: is missing; give it, or a preset (${PRESET_NAMES.join(', ')})`);
   };
@@ -84,16 +83,22 @@ export type KnownFacts = { readonly [Key in 'channels' | 'classes' | 'image']?: 
 /**
  * Checks a `model:` block as far as it can be without the data; what is not known yet is taken to fit.
  *
+ * @returns the model, right in depth, width, heads and hidden
  * @throws ConfigError as {@link resolveModel}.
  */
-export function checkModel(config: ModelConfig, known: KnownFacts): void {
+export function checkModel(config: ModelConfig, known: KnownFacts): ModelSpec {
   const patch = config.patch ?? presetOf(config).patch ?? 1;
-  resolveModel(config, {
+  return resolveModel(config, {
     image: known.image ?? ownImage(config) ?? [patch, patch],
     channels: known.channels ?? config.channels ?? 1,
     classes: known.classes ?? 1,
     preprocess: { mean: [], std: [] },
   });
+}
+
+/** A size that a `model:` block gives, itself or by its preset. */
+export function sizeIn(config: ModelConfig, key: 'patch' | 'depth' | 'width' | 'heads'): number | undefined {
+  return config[key] ?? presetOf(config)[key];
 }
 
 function presetOf({ preset }: ModelConfig): Partial<Preset> {

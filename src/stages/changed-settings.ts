@@ -16,17 +16,24 @@ const NAMED = 3;
 export async function checkSameSettings(path: string, config: unknown): Promise<void> {
   const before = await readSettings(path);
   if (before === undefined) return;
-  const [then, now] = [flatten(before), flatten(config)];
-  const keys = [...new Set([...then.keys(), ...now.keys()])].filter((key) => then.get(key) !== now.get(key));
-  if (keys.length === 0) return;
-  const named = keys
-    .slice(0, NAMED)
-    .map((key) => `${key} was ${then.get(key) ?? 'absent'}, is ${now.get(key) ?? 'absent'}`);
-  const more = keys.length > NAMED ? `, and ${keys.length - NAMED} more` : '';
+  const found = differences(before, config);
+  if (found.length === 0) return;
+  const more = found.length > NAMED ? `, and ${found.length - NAMED} more` : '';
   throw new ConfigError(
-    `${path}: the run was started with other settings: ${named.join('; ')}${more}; ` +
+    `${path}: the run was started with other settings: ${found.slice(0, NAMED).join('; ')}${more}; ` +
       'resume with its own, or start anew with --force',
   );
+}
+
+/**
+ * What differs, as `train.lr was 0.1, is 0.2`.
+ *
+ * @param prefix path of what is compared
+ */
+export function differences(before: unknown, after: unknown, prefix = ''): string[] {
+  const [then, now] = [flatten(before, prefix), flatten(after, prefix)];
+  const keys = [...new Set([...then.keys(), ...now.keys()])].filter((key) => then.get(key) !== now.get(key));
+  return keys.map((key) => `${key} was ${then.get(key) ?? 'absent'}, is ${now.get(key) ?? 'absent'}`);
 }
 
 async function readSettings(path: string): Promise<unknown> {

@@ -8,11 +8,20 @@ import type { sizesSchema } from './distill-config.js';
 
 /** Most sizes of one run: each is a compiled step with its own memory, and is trained less often the more there are. */
 const MOST_SIZES = 32;
-/** Sizes that `auto` takes at most. */
-const AUTO_SIZES = 6;
-/** Widths and depths of `auto`, over those of the auxiliary model. */
-const AUTO_WIDTHS = [1 / 2, 3 / 4, 1, 5 / 4];
-const AUTO_DEPTHS = [1 / 2, 2 / 3, 1, 4 / 3];
+/**
+ * Sizes of `auto`: width and depth over those of the auxiliary model. They surround it on all sides, since a size between
+ * trained ones is inherited well and one beyond them is not, and are few, since each takes memory and a share of the steps.
+ */
+const AUTO_SIZES: readonly (readonly [width: number, depth: number])[] = [
+  [1 / 2, 2 / 3],
+  [1 / 2, 4 / 3],
+  [3 / 4, 1 / 3],
+  [1, 1 / 3],
+  [1, 2 / 3],
+  [1, 4 / 3],
+  [5 / 4, 4 / 3],
+  [3 / 2, 2 / 3],
+];
 
 /**
  * The models that are trained besides the auxiliary one, each once. The auxiliary model's own size is left out: it is
@@ -50,19 +59,17 @@ export function drawModel(seed: number, step: number, sizes: number, share: numb
   return sizes > 0 && rng.uniform() < share ? 1 + rng.int(sizes) : 0;
 }
 
-/** Sizes around the auxiliary model's: narrower and wider, shallower and deeper, spread evenly over all combinations. */
+/** Sizes around the auxiliary model's, each once: narrower and wider, shallower and deeper. */
 export function autoSizes(bank: BankSpec): TargetSize[] {
   const { model } = bank;
   const unit = widthUnit(bank);
-  const unique = (values: number[]) => [...new Set(values)];
-  const widths = unique(AUTO_WIDTHS.map((ratio) => unit * Math.max(1, Math.round((ratio * model.width) / unit))));
-  const depths = unique(AUTO_DEPTHS.map((ratio) => Math.max(1, Math.round(ratio * model.depth))));
-  const all = widths
-    .flatMap((width) => depths.map((depth) => ({ depth, width })))
-    .filter(({ depth, width }) => depth !== model.depth || width !== model.width);
-  if (all.length <= AUTO_SIZES) return all;
-  const every = (all.length - 1) / (AUTO_SIZES - 1);
-  return Array.from({ length: AUTO_SIZES }, (_, i) => all[Math.round(i * every)] as TargetSize);
+  const sizes = new Map<string, TargetSize>();
+  for (const [widthRatio, depthRatio] of AUTO_SIZES) {
+    const width = unit * Math.max(1, Math.round((widthRatio * model.width) / unit));
+    const depth = Math.max(1, Math.round(depthRatio * model.depth));
+    if (depth !== model.depth || width !== model.width) sizes.set(sizeLabel({ depth, width }), { depth, width });
+  }
+  return [...sizes.values()];
 }
 
 type Entry = Exclude<z.output<typeof sizesSchema>, 'auto'>[number];

@@ -4,13 +4,13 @@ import { InterruptedError } from '../base/errors.js';
 import { Loader, openData } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import { checkFits } from '../model/config.js';
-import { loadModel } from '../model/load.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
 import { distillShape, fitKdSchema } from './distill-config.js';
 import { warnOfOtherPixels } from './pixels.js';
 import { commonShape, modelShape } from './schemas.js';
+import { loadStart, type StartInputs } from './start-model.js';
 
 /** The configuration of a training run serves as it is: what only training needs is checked and not used. */
 export const evaluateSchema = z.strictObject({
@@ -23,6 +23,9 @@ export const evaluateSchema = z.strictObject({
 /** The checked configuration of `evaluate`. */
 export type EvaluateConfig = z.output<typeof evaluateSchema>;
 
+/** What of it decides the result. */
+export type EvaluateSettings = Pick<EvaluateConfig, keyof typeof commonShape>;
+
 export interface EvaluateResult {
   /** Shares in 0..1. */
   readonly top1: number;
@@ -33,23 +36,23 @@ export interface EvaluateResult {
 }
 
 /**
- * @param options.heads attention heads, for a checkpoint that does not say how many it has
+ * @param source path of a model; or with `heads`, for a checkpoint that does not tell them; or templates and the scalers of
+ * a target, of which the weights are made first
  * @throws CheckpointError, ModelError, ConfigError when the model does not fit the data, DataError, EngineError;
  * InterruptedError when `context.signal` was aborted.
  */
 export async function evaluate(
-  modelPath: string,
-  config: EvaluateConfig,
+  source: string | StartInputs,
+  config: EvaluateSettings,
   context: StageContext,
-  options: { readonly heads?: number } = {},
 ): Promise<EvaluateResult> {
   checkEngine(config.engine);
-  const model = await loadModel(modelPath, options);
-  const { spec } = model;
+  const { spec, values } = await loadStart(typeof source === 'string' ? { model: source } : source);
   context.emit({ type: 'phase', text: 'opening data' });
   const dataset = await openData(config.data, 'test', { seed: config.seed });
-  const { source, channels } = dataset;
-  checkFits(spec, { channels, classes: source.classes, image: [source.height, source.width] });
+  const { channels } = dataset;
+  const { classes, height, width } = dataset.source;
+  checkFits(spec, { channels, classes, image: [height, width] });
   const { mean, std } = config.data;
   warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);
   const { batch } = config.eval;
@@ -58,13 +61,12 @@ export async function evaluate(
   const engine = createEngine(config.engine);
   try {
     context.emit({ type: 'phase', text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} threads` });
-    const state = await engine.createState(train.modelEntries(spec, model.values, { trained: false }), NO_OPTIMISER);
+    const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
     const step = await engine.compileInference(train.inferenceProgram(spec, batch), state, { frozen: true });
     const total = dataset.indices.length;
     context.emit({ type: 'phase', text: `evaluating ${total} images` });
     const start = performance.now();
     const onBatch = (done: number) => context.emit({ type: 'evaluating', done, total });
-    const { classes } = spec;
     const quality = await train.evaluateModel({ step, loader, classes, signal: context.signal, onBatch });
     if (!quality) throw new InterruptedError('stopped during the evaluation; nothing was written');
     const seconds = (performance.now() - start) / 1000;

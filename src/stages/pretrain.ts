@@ -45,17 +45,17 @@ const FILES: RunFiles = { makes: ['model'] };
  * Checks what needs no data: that the sizes of the model fit together, and the data as far as the configuration
  * describes it; and that the engine is one of this version.
  *
+ * @returns the model, right in depth, width, heads and hidden
  * @throws ConfigError, EngineError
  */
-export function checkPretrain({ model, data, engine }: PretrainConfig): void {
+export function checkPretrain({ model, data, engine }: PretrainConfig): ModelSpec {
   checkEngine(engine);
   const { source, synthetic } = data;
   if (source === 'idx') {
-    checkModel(model, { classes: data.classes ?? undefined, channels: data.channels ?? undefined });
-  } else {
-    const { image, channels, classes } = synthetic;
-    checkModel(model, { image: [image, image], channels: data.channels ?? channels, classes });
+    return checkModel(model, { classes: data.classes ?? undefined, channels: data.channels ?? undefined });
   }
+  const { image, channels, classes } = synthetic;
+  return checkModel(model, { image: [image, image], channels: data.channels ?? channels, classes });
 }
 
 /**

@@ -85,6 +85,12 @@ describe('refuses', () => {
     expect(await problems(...words)).toBe(message);
   });
 
+  it('nothing where an argument may be left out', async () => {
+    const optional = { flags: [], positionals: [{ name: 'model', description: 'a checkpoint', optional: true }] };
+    expect((await parseArguments('test', optional, [])).text('model')).toBeUndefined();
+    expect((await parseArguments('test', optional, ['m'])).text('model')).toBe('m');
+  });
+
   it('an argument too many', async () => {
     const one = { flags: command.flags, positionals: command.positionals.slice(0, 1) };
     await expect(parseArguments('test', one, ['m', 'n'])).rejects.toThrow(

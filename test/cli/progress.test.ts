@@ -68,6 +68,20 @@ describe('plain lines', () => {
     expect(lines().map((line) => /step (\d+)/.exec(line)?.[1])).toEqual(['1', '100', '1', '100']);
   });
 
+  it('begin anew with another training that is first heard of at a later step', async () => {
+    const { progress, lines } = await plain();
+    for (const [number, steps] of [
+      [10, 10],
+      [10, 500],
+      [30, 500],
+      [10, 10],
+      [10, 10],
+    ]) {
+      progress.emit(step(number, steps));
+    }
+    expect(lines().map((line) => /step (\S+)/.exec(line)?.[1])).toEqual(['10/10', '10/500', '10/10', '10/10']);
+  });
+
   it('leave short evaluations to the line of their result', async () => {
     const { progress, clock, lines } = await plain();
     for (let round = 0; round < 3; round++) {

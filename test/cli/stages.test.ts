@@ -401,12 +401,9 @@ describe('eval', () => {
   it('runs the stage on the model and prints a table', async () => {
     const { code, stdout } = await wave(['eval', 'm.safetensors', '--config', config]);
     expect(code).toBe(0);
-    const [model, settings, , options] = evaluate.mock.calls[0];
-    expect({ model, settings, options }).toMatchObject({
-      model: 'm.safetensors',
-      settings: { epochs: 5 },
-      options: {},
-    });
+    const [source, settings] = evaluate.mock.calls[0];
+    expect(source).toEqual({ model: 'm.safetensors' });
+    expect(settings).toMatchObject({ epochs: 5 });
     expect(stdout).toMatchInlineSnapshot(`
       " top-1   top-5    loss  images  images/s
       ------  ------  ------  ------  --------
@@ -426,9 +423,27 @@ describe('eval', () => {
     expect(result.stderr).toBe(code === 0 ? '' : error);
   });
 
+  it('measures templates and scalers instead of a model', async () => {
+    await wave(['eval', '--config', config, '--templates', 't', '--scalers', 's']);
+    expect(evaluate.mock.calls[0][0]).toEqual({ templates: 't', scalers: 's' });
+  });
+
+  it.each([
+    [[], 'neither'],
+    [['--scalers', 's'], '--scalers'],
+    [['m', '--templates', 't', '--scalers', 's'], 'MODEL and --templates and --scalers'],
+  ])('refuses %j, which names no model', async (words, found) => {
+    const { code, stderr } = await wave(['eval', '--config', config, ...words]);
+    expect([code, stderr]).toEqual([
+      2,
+      `wave: error: give MODEL, or --templates and --scalers; found ${found}; see wave eval --help\n`,
+    ]);
+    expect(evaluate).not.toHaveBeenCalled();
+  });
+
   it('hands --heads to the stage', async () => {
     await wave(['eval', 'm.safetensors', '--config', config, '--heads', '3']);
-    expect(evaluate.mock.calls[0][3]).toEqual({ heads: 3 });
+    expect(evaluate.mock.calls[0][0]).toEqual({ model: 'm.safetensors', heads: 3 });
   });
 
   it('refuses a percentage as --min-accuracy', async () => {

@@ -11,6 +11,7 @@ import { checkDistill, distillSchema } from '#wave/stages/distill.js';
 import { evaluateSchema } from '#wave/stages/evaluate.js';
 import { finetuneSchema } from '#wave/stages/finetune.js';
 import { fitSchema } from '#wave/stages/fit.js';
+import { loadPipeline } from '#wave/stages/pipeline/index.js';
 import { checkPretrain, pretrainSchema } from '#wave/stages/pretrain.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -22,9 +23,12 @@ const STAGES: Readonly<Record<string, z.ZodType>> = {
   finetune: finetuneSchema,
 };
 
-const files = readdirSync(join(root, 'configs'), { recursive: true, encoding: 'utf8' })
+const all = readdirSync(join(root, 'configs'), { recursive: true, encoding: 'utf8' })
   .filter((name) => /\.ya?ml$/.test(name))
   .map((name) => `configs/${name.replaceAll('\\', '/')}`);
+const isPipeline = (file: string) => /^stages:/m.test(readFileSync(join(root, file), 'utf8'));
+const pipelines = all.filter(isPipeline);
+const files = all.filter((file) => !isPipeline(file));
 
 /** The lines of the comment that a file opens with, without their `#`. */
 function openingComment(text: string): string[] {
@@ -35,6 +39,30 @@ function openingComment(text: string): string[] {
 
 it('there are configurations to check', () => {
   expect(files).toEqual(expect.arrayContaining(Object.keys(STAGES).map((stage) => `configs/mnist/${stage}.yaml`)));
+});
+
+it('there is a pipeline to check', () => {
+  expect(pipelines).toContain('configs/quickstart.yaml');
+});
+
+describe.each(pipelines)('%s', (file) => {
+  const commands = openingComment(readFileSync(join(root, file), 'utf8')).filter((line) => line.startsWith('wave '));
+
+  it('is accepted as a whole', async () => {
+    expect((await loadPipeline({ file: join(root, file) })).tasks.length).toBeGreaterThan(0);
+  });
+
+  it('opens with the command that runs it', () => {
+    expect(commands).toContain(`wave run ${file}`);
+  });
+
+  it.each(commands)('shows a command that is accepted: %s', async (line) => {
+    const [, name, ...words] = line.split(' ');
+    const command = await COMMANDS.find((entry) => entry.name === name)?.load();
+    if (!command) throw new Error(`no command ${name}`);
+    const args = await parseArguments(name, command, words);
+    await loadPipeline({ file: join(root, args.needText('pipeline')), sets: args.list('set') });
+  });
 });
 
 describe.each(files)('%s', (file) => {

@@ -67,16 +67,18 @@ describe('auto', () => {
   ])('makes a few valid sizes for %s', (_name, given) => {
     const sizes = distilledModels('auto', given);
     expect(sizes.length).toBeGreaterThan(0);
-    expect(sizes.length).toBeLessThanOrEqual(6);
+    expect(sizes.length).toBeLessThanOrEqual(8);
     expect(sizes.map(sizeLabel)).not.toContain(sizeLabel(given.model));
     expect(new Set(sizes.map(sizeLabel)).size).toBe(sizes.length);
   });
 
-  it('reaches narrower and wider, shallower and deeper models', () => {
-    const sizes = autoSizes(bank());
-    const [widths, depths] = [sizes.map(({ width }) => width), sizes.map(({ depth }) => depth)];
-    expect([Math.min(...widths), Math.max(...widths)]).toEqual([32, 80]);
-    expect([Math.min(...depths), Math.max(...depths)]).toEqual([3, 8]);
+  it('surrounds the auxiliary model: narrower and wider, shallower and deeper', () => {
+    expect(autoSizes(bank()).map(sizeLabel)).toEqual(['32x4', '32x8', '48x2', '64x2', '64x4', '64x8', '80x8', '96x4']);
+  });
+
+  it('snaps to valid widths', () => {
+    const sizes = autoSizes(bank({ width: 192, heads: 3, depth: 12, template: 64 }));
+    expect(sizes.map(sizeLabel)).toEqual(['128x8', '128x16', '128x4', '192x4', '192x8', '192x16', '256x16', '320x8']);
   });
 });
 

@@ -3,17 +3,27 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InterruptedError, ModelError } from '#wave/base/errors.js';
-import { writeSafetensors } from '#wave/checkpoint/index.js';
+import { makeLineage, sha256File, writeSafetensors } from '#wave/checkpoint/index.js';
 import { loadConfig } from '#wave/config/index.js';
 import { loadModel } from '#wave/model/load.js';
 import { parameterShapes } from '#wave/model/parameters.js';
+import { saveModel } from '#wave/model/save.js';
 import { evaluate, evaluateSchema } from '#wave/stages/evaluate.js';
 import { pretrain } from '#wave/stages/pretrain.js';
+import { materialiseValues, randomScalers, randomTemplates, saveScalers, saveTemplates } from '#wave/wave/index.js';
 import { context, PICO, pico } from './support.js';
 
 const root = mkdtempSync(join(tmpdir(), 'wave-evaluate-'));
 afterAll(() => rmSync(root, { recursive: true }));
 let model: string;
+const ORIGIN = {
+  command: 'wave test',
+  configSha256: '0',
+  parents: [],
+  seed: 0,
+  engine: 'host',
+  toolVersion: '0',
+};
 const told = context();
 let trained: Awaited<ReturnType<typeof pretrain>>;
 
@@ -46,6 +56,36 @@ describe('evaluate', () => {
   it('takes the settings of a training run as they are', async () => {
     const config = loadConfig({ schema: evaluateSchema, text: JSON.stringify(PICO) });
     expect(await evaluate(model, config, context())).toMatchObject({ top1: trained.top1 });
+  });
+
+  it('gives for templates and scalers the same as for the model that they make', async () => {
+    const { spec, values } = await loadModel(model);
+    const layout = { width: 16, count: 2, small_count: 2, kronecker: 'template-outer' } as const;
+    const lineage = makeLineage(ORIGIN);
+    const files = { templates: join(root, 't.safetensors'), scalers: join(root, 's.safetensors') };
+    const templates = randomTemplates(spec, layout, 1);
+    await saveTemplates(files.templates, { spec: { model: spec, templates: layout }, values: templates, lineage });
+    const scalers = randomScalers(spec, layout, 1);
+    const sha256 = await sha256File(files.templates);
+    const scalersSpec = { model: spec, templates: layout, templates_sha256: sha256 };
+    await saveScalers(files.scalers, { spec: scalersSpec, values: scalers, lineage });
+    const made = join(root, 'made.safetensors');
+    const weights = materialiseValues(spec, layout, new Map([...templates, ...scalers]));
+    expect([...weights.keys()].sort()).toEqual([...values.keys()].sort());
+    await saveModel(made, { spec, values: weights, lineage });
+    const [whole, parts] = [
+      await evaluate(made, settings(50), context()),
+      await evaluate(files, settings(50), context()),
+    ];
+    const { imagesPerSecond: _, ...quality } = whole;
+    expect(parts).toMatchObject(quality);
+
+    await saveTemplates(files.templates, {
+      spec: { model: spec, templates: layout },
+      values: randomTemplates(spec, layout, 2),
+      lineage,
+    });
+    await expect(evaluate(files, settings(50), context())).rejects.toThrow(/belongs to templates with sha256/);
   });
 
   it('takes settings without model and train blocks', () => {
@@ -94,12 +134,13 @@ describe('a checkpoint that says nothing about itself', () => {
   });
 
   it('gives the same quality when the heads are given', async () => {
-    const found = await evaluate(bare(), settings(50), context(), { heads: 2 });
+    const found = await evaluate({ model: bare(), heads: 2 }, settings(50), context());
     expect(found).toMatchObject({ top1: trained.top1, top5: trained.top5 });
   });
 
   it('is refused without them, and with heads that do not fit', async () => {
-    const refused = (heads?: number) => evaluate(bare(), settings(50), context(), heads === undefined ? {} : { heads });
+    const refused = (heads?: number) =>
+      evaluate({ model: bare(), ...(heads === undefined ? {} : { heads }) }, settings(50), context());
     await expect(refused()).rejects.toThrow(
       new ModelError(`${bare()}: does not say how many attention heads it has; give --heads N`),
     );
@@ -107,7 +148,7 @@ describe('a checkpoint that says nothing about itself', () => {
   });
 
   it('cannot be contradicted when it does say', async () => {
-    const refused = evaluate(model, settings(50), context(), { heads: 4 });
+    const refused = evaluate({ model, heads: 4 }, settings(50), context());
     await expect(refused).rejects.toThrow(`${model}: has 2 heads, --heads says 4; leave --heads out`);
   });
 });

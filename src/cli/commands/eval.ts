@@ -1,5 +1,6 @@
 /** `wave eval`: accuracy of a model on a data set, with an optional lower limit for scripts. */
-import { CheckError } from '../../base/errors.js';
+import { CheckError, ConfigError } from '../../base/errors.js';
+import type { StartInputs } from '../../stages/start-model.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
@@ -8,7 +9,10 @@ export const evalCommand: Command = {
   positionals: [
     {
       name: 'model',
-      description: 'model.safetensors, or a folder that holds one; a model of wave or a ViT checkpoint of timm',
+      optional: true,
+      description:
+        'model.safetensors, or a folder that holds one; a model of wave or a ViT checkpoint of timm. Instead of it, ' +
+        'give --templates and --scalers',
     },
   ],
   flags: [
@@ -19,6 +23,8 @@ export const evalCommand: Command = {
     flags.set,
     flags.dryRun,
     flags.heads,
+    flags.templates,
+    flags.scalers,
     {
       name: 'min-accuracy',
       type: 'number',
@@ -43,21 +49,40 @@ export const evalCommand: Command = {
       command: 'wave eval runs/mnist/model.safetensors --config configs/mnist/pretrain.yaml --min-accuracy 0.97',
       purpose: 'Let a script fail when it is not good enough',
     },
+    {
+      command:
+        'wave eval --templates runs/bank/templates.safetensors --scalers runs/64x3.safetensors --config configs/mnist/pretrain.yaml',
+      purpose: 'How good are scalers, before or after they are fitted?',
+    },
   ],
   run,
 };
 
+/** @throws ConfigError unless a model, or both files that make one, are named. */
+function sourceOf(args: Arguments): StartInputs {
+  const [model, templates, scalers] = [args.text('model'), args.text('templates'), args.text('scalers')];
+  const heads = args.number('heads');
+  if (model !== undefined && templates === undefined && scalers === undefined) {
+    return { model, ...(heads === undefined ? {} : { heads }) };
+  }
+  if (model === undefined && templates !== undefined && scalers !== undefined) {
+    if (heads === undefined) return { templates, scalers };
+    throw new ConfigError('--heads is for a checkpoint: scalers know their heads; leave it out');
+  }
+  const given = [model === undefined ? [] : ['MODEL'], templates === undefined ? [] : ['--templates']].flat();
+  const found = [...given, ...(scalers === undefined ? [] : ['--scalers'])].join(' and ') || 'neither';
+  throw new ConfigError(`give MODEL, or --templates and --scalers; found ${found}; see wave eval --help`);
+}
+
 async function run(args: Arguments, session: Session): Promise<Outcome> {
+  const source = sourceOf(args);
   const [{ evaluate, evaluateSchema }, { loadSettings }] = await Promise.all([
     import('../../stages/evaluate.js'),
     import('../settings.js'),
   ]);
   const settings = await loadSettings(evaluateSchema, args);
   if (args.has('dry-run')) return settings.dryRun();
-  const model = args.needText('model');
-  const heads = args.number('heads');
-  const options = heads === undefined ? {} : { heads };
-  const result = await evaluate(model, settings.config, await session.startStage(), options);
+  const result = await evaluate(source, settings.config, await session.startStage());
   const [{ renderTable }, { share }] = await Promise.all([import('../table.js'), import('../progress-text.js')]);
   const columns = ['top-1', 'top-5', 'loss', 'images', 'images/s'];
   const text = renderTable(
@@ -74,6 +99,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
   );
   const limit = args.number('min-accuracy');
   if (limit === undefined || result.top1 >= limit) return { data: result, text };
-  const failure = new CheckError(`${model}: top-1 accuracy must be at least ${limit}; found ${result.top1}`);
+  const name = 'model' in source ? source.model : source.scalers;
+  const failure = new CheckError(`${name}: top-1 accuracy must be at least ${limit}; found ${result.top1}`);
   return { data: result, text, failure };
 }
