@@ -20,6 +20,7 @@ export {
   countNumbers,
   type KindShape,
   kindShapes,
+  MOST_TEMPLATES,
   OWN,
   SCALERS,
   scalerShapes,
