@@ -29,6 +29,7 @@ export {
   templateLayoutSchema,
   templateShapes,
 } from './bank.js';
+export { type ClosedFormJob, closedFormInThread } from './closed-form-thread.js';
 export { type ClosedForm, closedForm, closedFormFor } from './decompose.js';
 export { type DistillationLoss, distillationLoss, KD_TARGETS, REDUCTIONS } from './distillation-loss.js';
 export { inheritScalers, type NamedValues } from './inherit-host.js';
