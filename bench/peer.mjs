@@ -1,7 +1,7 @@
 // Times our step and PyTorch's in turn (ABAB...) on this machine and prints the ratios.
 //
 //   npm run bench:peer                              # all configurations, 5 rounds each; python3 must have torch
-//   WAVE_PYTHON=venv/bin/python npm run bench:peer -- --rounds 7 --only finetune:192,eval:192
+//   WAVE_PYTHON=venv/bin/python npm run bench:peer -- --rounds 7 --only finetune:192,eval:192,fit:192
 //   npm run bench:peer -- --peer 'other.py time'    # another PyTorch script that takes the same flags
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -9,13 +9,19 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 
+const TINY = { dim: 192, depth: 12, heads: 3, tokens: 197, batch: 16 };
+const MICRO = { dim: 64, depth: 6, heads: 1, tokens: 50, batch: 64 };
+const SMALL = { dim: 384, depth: 12, heads: 6, tokens: 197, batch: 4 };
+const BANK = { template: 64, count: 8 };
+/** `ancestor` concerns our step alone: PyTorch's runs its ancestor in every step. */
 const CONFIGURATIONS = [
-  { mode: 'finetune', dim: 192, depth: 12, heads: 3, tokens: 197, batch: 16 },
-  { mode: 'finetune', dim: 64, depth: 6, heads: 1, tokens: 50, batch: 64 },
-  { mode: 'finetune', dim: 384, depth: 12, heads: 6, tokens: 197, batch: 4 },
-  { mode: 'eval', dim: 192, depth: 12, heads: 3, tokens: 197, batch: 16 },
-  { mode: 'eval', dim: 64, depth: 6, heads: 1, tokens: 50, batch: 64 },
-  { mode: 'eval', dim: 384, depth: 12, heads: 6, tokens: 197, batch: 4 },
+  ...[TINY, MICRO, SMALL].map((sizes) => ({ mode: 'finetune', ...sizes })),
+  ...[TINY, MICRO, SMALL].map((sizes) => ({ mode: 'eval', ...sizes })),
+  ...[TINY, SMALL].flatMap((sizes) => [
+    { mode: 'fit', ...sizes, ...BANK },
+    { mode: 'distill', ...sizes, ...BANK, ancestor: 'live' },
+    { mode: 'distill', ...sizes, ...BANK, ancestor: 'cached' },
+  ]),
 ];
 const LEAST_ROUNDS = 5;
 
@@ -46,13 +52,15 @@ if (chosen.length === 0)
   fail(`--only ${values.only} names none of ${CONFIGURATIONS.map((c) => `${c.mode}:${c.dim}`).join(', ')}`);
 const results = [];
 for (const configuration of chosen) {
-  const flags = Object.entries({ ...configuration, classes: 100, steps: values.steps, threads }).flatMap(([k, v]) => [
+  const { ancestor, ...shared } = configuration;
+  const flags = Object.entries({ ...shared, classes: 100, steps: values.steps, threads }).flatMap(([k, v]) => [
     `--${k}`,
     `${v}`,
   ]);
+  const own = ancestor ? ['--ancestor', ancestor] : [];
   const [ours, theirs] = [[], []];
   for (let round = 0; round < rounds; round++) {
-    ours.push(time(process.execPath, [here('./step.mjs'), ...flags]));
+    ours.push(time(process.execPath, [here('./step.mjs'), ...flags, ...own]));
     theirs.push(time(python, [...values.peer.split(' '), ...flags]));
   }
   const [wave, torch] = [median(ours.map((run) => run.median_ms)), median(theirs.map((run) => run.median_ms))];
@@ -107,7 +115,7 @@ function table(rows) {
   for (const row of rows) {
     const sizes = `${row.dim} ${row.depth} ${row.tokens} ${row.batch}`;
     output.push([
-      row.mode,
+      row.ancestor ? `${row.mode}, ${row.ancestor} ancestor` : row.mode,
       sizes,
       row.wave_ms,
       row.torch_ms,

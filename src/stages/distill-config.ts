@@ -18,7 +18,7 @@ const count = sizeUpTo(MOST_TEMPLATES);
 export const templatesSchema = z.strictObject({
   width: width.nullable().default(null).describe("width of a template; null = the ancestor's head size"),
   count: count.default(8).describe('templates of each matrix of a block'),
-  small_count: count.nullable().default(null).describe('templates of each other kind; null = a quarter of count'),
+  small_count: count.nullable().default(null).describe('templates of each other kind; null = three eighths of count'),
   kronecker: z.enum(CONVENTIONS).default('template-outer').describe('order of the factors'),
 });
 
@@ -40,7 +40,7 @@ export const sizesSchema = z.union([
 
 export const distillBlockSchema = z.strictObject({
   sizes: sizesSchema.default('auto').describe('trained besides the auxiliary model; [] = none'),
-  share: z.number().min(0).max(1).default(0.5).describe('share of the steps that train those sizes'),
+  share: z.number().min(0).max(1).default(0.67).describe('share of the steps that train those sizes'),
 });
 
 export const kdSchema = z.strictObject({
@@ -77,7 +77,7 @@ export function resolveLayout(
   return {
     width: width ?? ancestor.width / ancestor.heads,
     count,
-    small_count: small_count ?? Math.max(1, Math.floor(count / 4)),
+    small_count: small_count ?? Math.max(1, Math.floor((count * 3) / 8)),
     kronecker,
   };
 }

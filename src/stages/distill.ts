@@ -40,7 +40,7 @@ import { prepareRun, type Trained, trainModel } from './training-run.js';
 export const distillSchema = z.strictObject({
   ...commonShape,
   ...distillShape,
-  train: train.trainSchemaWith({ lr: 2e-3, weightDecay: 0 }).prefault({}),
+  train: train.trainSchemaWith({ lr: 5e-3, weightDecay: 0 }).prefault({}),
 });
 
 /** The checked configuration of `distill`. */

@@ -40,7 +40,7 @@ import { prepareRun, type Trained, trainModel } from './training-run.js';
 export const fitSchema = z.strictObject({
   ...commonShape,
   eval: evalSchema.extend({ start: evalSchema.shape.start.unwrap().default(true) }).prefault({}),
-  train: train.trainSchemaWith({ lr: 5e-3, weightDecay: 0, steps: 150 }).prefault({}),
+  train: train.trainSchemaWith({ lr: 2e-3, weightDecay: 0, steps: 150 }).prefault({}),
   kd: fitKdSchema.prefault({}),
   ce: ceSchema.prefault({}),
 });

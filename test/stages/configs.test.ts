@@ -53,7 +53,7 @@ describe.each(pipelines)('%s', (file) => {
   });
 
   it('opens with the command that runs it', () => {
-    expect(commands).toContain(`wave run ${file}`);
+    expect(commands.some((command) => `${command} `.startsWith(`wave run ${file} `))).toBe(true);
   });
 
   it.each(commands)('shows a command that is accepted: %s', async (line) => {
