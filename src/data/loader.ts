@@ -45,6 +45,7 @@ export interface Batch {
   readonly index: number;
 }
 
+/** Gives the batches of a data set, epoch by epoch. `close` ends its threads. */
 export class Loader {
   /** Batches in every epoch. */
   readonly batchesPerEpoch: number;

@@ -8,6 +8,7 @@ import { geometry, type ModelSpec, type Preprocess } from './spec.js';
 const side = sizeUpTo(MOST.image);
 const optional = <T extends z.ZodType>(schema: T) => schema.nullable().default(null);
 
+/** Schema of the `model:` block; `resolveModel` makes a spec of it. */
 export const modelSchema = z.strictObject({
   preset: optional(z.enum(PRESET_NAMES)).describe('sizes to start from'),
   image: optional(z.union([side, z.tuple([side, side])])).describe('side, or [height, width], in pixels'),

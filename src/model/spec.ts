@@ -11,6 +11,7 @@ export const preprocessSchema = z.strictObject({
   std: z.array(z.number().positive()),
 });
 
+/** Schema of a stored spec; `geometry` checks that the sizes fit together. */
 export const modelSpecSchema = z.strictObject({
   /** Height and width of the input, in pixels. */
   image: z.tuple([side, side]),
@@ -40,7 +41,9 @@ export const modelSpecSchema = z.strictObject({
   labels: z.array(z.string()).optional(),
 });
 
+/** A ViT without its weights. */
 export type ModelSpec = z.infer<typeof modelSpecSchema>;
+/** How pixels are normalised. */
 export type Preprocess = z.infer<typeof preprocessSchema>;
 
 /** Numbers that follow from a spec. */

@@ -37,6 +37,7 @@ import { commonShape } from './schemas.js';
 import { compileTemplateRun } from './template-programs.js';
 import { prepareRun, type Trained, trainModel } from './training-run.js';
 
+/** Settings of `distill`; what is left out gets the defaults of docs/configuration.md. */
 export const distillSchema = z.strictObject({
   ...commonShape,
   ...distillShape,
@@ -46,6 +47,7 @@ export const distillSchema = z.strictObject({
 /** The checked configuration of `distill`. */
 export type DistillConfig = z.output<typeof distillSchema>;
 
+/** What `distill` reads besides the data. */
 export interface DistillInputs {
   /** A model of this suite or a timm checkpoint. */
   readonly ancestor: string;

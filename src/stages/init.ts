@@ -13,6 +13,7 @@ import type { StageContext } from './context.js';
 import { filesFor, type InitFiles, loadInputs } from './init-inputs.js';
 import { checkOutFile, type OutFile } from './out-file.js';
 
+/** Which model `initTarget` makes, how, and of what. */
 export interface InitOptions extends TargetSize, InitFiles {
   /** One of `METHODS`. */
   readonly method: string;
@@ -24,6 +25,7 @@ export interface InitOptions extends TargetSize, InitFiles {
   readonly materialise?: boolean;
 }
 
+/** What was written, and how much of it is learned. */
 export interface InitResult {
   readonly path: string;
   readonly kind: 'model' | 'scalers';

@@ -18,6 +18,7 @@ export const CONVENTIONS = ['template-outer', 'scaler-outer'] as const;
  */
 export const MOST_TEMPLATES = 4096;
 
+/** Schema of the sizes of a bank. */
 export const templateLayoutSchema = z.strictObject({
   /** Width of the model that one template alone makes: every target's width is a multiple of it. */
   width: sizeUpTo(MOST.width),
@@ -32,7 +33,9 @@ export const templateLayoutSchema = z.strictObject({
   kronecker: z.enum(CONVENTIONS),
 });
 
+/** Sizes of a bank, whatever model it is for. */
 export type TemplateLayout = z.infer<typeof templateLayoutSchema>;
+/** One of `CONVENTIONS`. */
 export type Convention = (typeof CONVENTIONS)[number];
 
 /** Stored as `wave.spec` of a `templates` artifact. */
@@ -42,6 +45,7 @@ export const bankSpecSchema = z.strictObject({
   templates: templateLayoutSchema,
 });
 
+/** A bank without its templates. */
 export type BankSpec = z.infer<typeof bankSpecSchema>;
 
 /** Blocks of template width side by side in a model: `width / template width`. */

@@ -21,6 +21,7 @@ import { entryOffsets, product } from './offsets.js';
 import { randomTemplates } from './random.js';
 import { type DenseMatrix, squaredSum, truncatedSvd } from './truncated-svd.js';
 
+/** Templates and scalers, and how near they come. */
 export interface ClosedForm {
   /** `templates.KIND` and `scalers.KIND` */
   readonly values: Map<string, Float32Array>;

@@ -1,4 +1,5 @@
 /** Templates and scalers: banks, targets, materialisation, inheritance, programs and files. */
+export type { Arrangement } from './arrangement.js';
 export {
   checkTogether,
   type LoadedBank,
