@@ -14,6 +14,7 @@ import { givenSizes } from './given-sizes.js';
 import { filesFor, type InitFiles, loadInputs } from './init-inputs.js';
 import { checkOutFile, type OutFile } from './out-file.js';
 
+/** Which model `initTarget` makes, how, and of what. */
 export interface InitOptions extends TargetSize, InitFiles {
   /** One of `METHODS`. */
   readonly method: string;
@@ -25,6 +26,7 @@ export interface InitOptions extends TargetSize, InitFiles {
   readonly materialise?: boolean;
 }
 
+/** What was written, and how much of it is learned. */
 export interface InitResult {
   readonly path: string;
   readonly kind: 'model' | 'scalers';

@@ -85,17 +85,35 @@ describe('auto', () => {
     const sizes = distilledModels('auto', given);
     expect(sizes.length).toBeGreaterThan(0);
     expect(sizes.length).toBeLessThanOrEqual(8);
-    expect(sizes.map(sizeLabel)).not.toContain(sizeLabel(given.model));
-    expect(new Set(sizes.map(sizeLabel)).size).toBe(sizes.length);
+    expect(sizes.map((size) => sizeLabel(size))).not.toContain(sizeLabel(given.model));
+    expect(new Set(sizes.map((size) => sizeLabel(size))).size).toBe(sizes.length);
   });
 
   it('surrounds the auxiliary model: narrower and wider, shallower and deeper', () => {
-    expect(autoSizes(bank()).map(sizeLabel)).toEqual(['32x4', '32x8', '48x2', '64x2', '64x4', '64x8', '80x8', '96x4']);
+    expect(autoSizes(bank()).map((size) => sizeLabel(size))).toEqual([
+      '32x4',
+      '32x8',
+      '48x2',
+      '64x2',
+      '64x4',
+      '64x8',
+      '80x8',
+      '96x4',
+    ]);
   });
 
   it('snaps to valid widths', () => {
     const sizes = autoSizes(bank({ width: 192, heads: 3, depth: 12, template: 64 }));
-    expect(sizes.map(sizeLabel)).toEqual(['128x8', '128x16', '128x4', '192x4', '192x8', '192x16', '256x16', '320x8']);
+    expect(sizes.map((size) => sizeLabel(size))).toEqual([
+      '128x8',
+      '128x16',
+      '128x4',
+      '192x4',
+      '192x8',
+      '192x16',
+      '256x16',
+      '320x8',
+    ]);
   });
 });
 
