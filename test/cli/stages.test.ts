@@ -257,10 +257,9 @@ describe('distill', () => {
     expect(onlyDocument((await wave([...words(), '--json'])).stdout)).toEqual({ ok: true, result: distilled });
   });
 
-  it('needs an ancestor, and either --force or --resume', async () => {
+  it('needs an ancestor', async () => {
     const { code, stderr } = await wave(['distill', '--config', config, '--out', 'runs/b']);
     expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('--ancestor') });
-    expect((await wave([...words(), '--force', '--resume'])).code).toBe(2);
     expect(distill).not.toHaveBeenCalled();
   });
 
@@ -364,13 +363,12 @@ describe('finetune', () => {
     expect(finetune).not.toHaveBeenCalled();
   });
 
-  it('refuses --heads where scalers know them, and --resume together with --force', async () => {
+  it('refuses --heads where scalers know them', async () => {
     const parts = ['--templates', 't', '--scalers', 's'];
     expect(await wave([...common(), ...parts, '--heads', '3'])).toMatchObject({
       code: 2,
       stderr: expect.stringMatching(/^wave: error: --heads is for a checkpoint given by --model: [^\n]+\n$/),
     });
-    expect(await wave([...common(), ...parts, '--force', '--resume'])).toMatchObject({ code: 2 });
     expect(finetune).not.toHaveBeenCalled();
   });
 

@@ -166,9 +166,19 @@ describe('a pipeline of the whole method', () => {
       expect(startAccuracy.fit).toBeGreaterThan(0.4);
       expect(accuracy.tuned).toBeGreaterThan(0.5);
     }
+    const told: string[] = [];
     for (const sign of [/ bank: [\s\S]*epoch 3: /, / fit 16x2: [\s\S]*epoch 1: /, / tuned 32x3: [\s\S]*training/]) {
-      expect((await stopped('bit by bit', 'SIGKILL', sign, 'method.yaml')).signal).toBe('SIGKILL');
+      const { signal, stderr } = await stopped('bit by bit', 'SIGKILL', sign, 'method.yaml');
+      expect(signal).toBe('SIGKILL');
+      told.push(stderr);
     }
+    // From the saved state, where there was one: the stage that was killed goes on at once in the next call.
+    const goesOn = (task: string) =>
+      new RegExp(
+        `\\] ${task}: was not finished\\n(?:(?!wave: \\[)[^\\n]*\\n)*?wave: training \\d+ steps of 32 images from step [1-9]`,
+      );
+    expect(told[1]).toMatch(goesOn('bank'));
+    expect(told[2]).toMatch(goesOn('fit 16x2'));
     await run('bit by bit');
     for (const artifact of artifacts) {
       const [found, expected] = await Promise.all(

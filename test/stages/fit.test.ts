@@ -110,6 +110,29 @@ describe('a fit', () => {
   });
 });
 
+describe('folders', () => {
+  it('stand for the templates and the scalers in them', async () => {
+    const folders = { templates: at('bank'), scalers: at('fitted') };
+    const config = evaluateSchema.parse(settings());
+    expect((await evaluate(folders, config, context())).top1).toBe(fitted.top1);
+    const short = settings({ train: { steps: 1, batch: 32 } });
+    const files = { templates: bank.templates, scalers: fitted.scalers };
+    const [one, other] = [await run(short, 'folders', folders), await run(short, 'files', files)];
+    expect((await loadScalers(one.scalers)).values).toEqual((await loadScalers(other.scalers)).values);
+  });
+
+  it('that hold no such file are refused with its name', async () => {
+    const refused = run(settings(), 'refused', { scalers: at('ancestor') });
+    await expect(refused).rejects.toThrow(`${at('ancestor', 'scalers.safetensors')}: cannot be read: no such file`);
+  });
+
+  it('are not written into', async () => {
+    const inputs = { templates: at('bank'), scalers: at('fitted') };
+    const again = fitStage(settings(), inputs, { dir: at('fitted'), force: true }, context());
+    await expect(again).rejects.toThrow(/would replace scalers\.safetensors, which it reads/);
+  });
+});
+
 describe('an ancestor', () => {
   const short = { steps: 4, batch: 32, log_every: 1 };
 

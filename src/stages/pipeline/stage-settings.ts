@@ -3,7 +3,15 @@ import { z } from 'zod';
 import { closest } from '../../config/index.js';
 import { checkSettings, type ReadSettings } from '../../config/load.js';
 import { type Problem, pathText, quoted } from '../../config/problems.js';
-import { type ListTree, lookUp, type MapEntry, type MapTree, mergeTrees, plainOf } from '../../config/tree.js';
+import {
+  type ListTree,
+  lookUp,
+  type MapEntry,
+  type MapTree,
+  mergeTrees,
+  plainOf,
+  type Tree,
+} from '../../config/tree.js';
 import type { StageKind, Target } from './kind.js';
 import { readInputs, type Surroundings } from './references.js';
 import { COMMON_KEYS } from './schema.js';
@@ -25,6 +33,12 @@ const EACH_KEY = 'each';
 /** Small letters only: names are folders, and some systems do not tell `Fit` from `fit`. */
 const STAGE_NAME = /^[a-z0-9][a-z0-9_-]*$/;
 
+/** Settings of a block of which only one is given: a stage that gives one does without the other of the common block. */
+const ALTERNATIVES: ReadonlyMap<string, readonly string[]> = new Map([
+  ['train', ['epochs', 'steps']],
+  ['data', ['limit', 'fraction']],
+]);
+
 const eachSchema = z.union([z.literal('targets'), z.array(z.string()).min(1)]);
 
 /** @returns undefined when the stage cannot be used; why goes to the problems. */
@@ -44,7 +58,8 @@ export function readStage(name: string, { keyOrigin, value }: MapEntry, around: 
 
   const common = COMMON_KEYS.flatMap((key): [string, MapEntry][] => {
     const entry = top.entries.get(key);
-    return entry !== undefined && Object.hasOwn(kind.schema.shape, key) ? [[key, entry]] : [];
+    if (entry === undefined || !Object.hasOwn(kind.schema.shape, key)) return [];
+    return [[key, { ...entry, value: withoutDisplaced(key, entry.value, value.entries.get(key)?.value) }]];
   });
   const merged = mergeTrees({ kind: 'map', origin: value.origin, entries: new Map(common) }, value);
   const settings: ReadSettings = { tree: merged, problems, incomplete };
@@ -60,6 +75,19 @@ export function readStage(name: string, { keyOrigin, value }: MapEntry, around: 
   // Once more as the kind has it, for rules that tie blocks together.
   const config = checkSettings(kind.schema, { ...settings, tree: onlySettings(merged as MapTree, kind) }, nameOf);
   return config === undefined ? undefined : { name, kindName, kind, config, inputs, targets };
+}
+
+/** A common block without what the stage's own block has given in another way. */
+function withoutDisplaced(key: string, common: Tree, own: Tree | undefined): Tree {
+  const alternatives = ALTERNATIVES.get(key) ?? [];
+  if (common.kind !== 'map' || own?.kind !== 'map') return common;
+  const isGiven = (name: string) => {
+    const node = own.entries.get(name)?.value;
+    return node !== undefined && plainOf(node) !== null;
+  };
+  const displaced = (name: string) =>
+    alternatives.includes(name) && alternatives.some((other) => other !== name && isGiven(other));
+  return { ...common, entries: new Map([...common.entries].filter(([name]) => !displaced(name))) };
 }
 
 function kindOf(

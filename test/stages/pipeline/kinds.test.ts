@@ -68,6 +68,26 @@ describe('pretrain', () => {
     await expect(refused).rejects.toThrow(`stages.scratch: ${message}`);
   });
 
+  it.each([
+    ['train', { train: { ...PICO.train, epochs: 3 } }, { train: { steps: 20 } }, { epochs: null, steps: 20 }],
+    [
+      'train',
+      { train: { ...PICO.train, epochs: null, steps: 9 } },
+      { train: { epochs: 2 } },
+      { epochs: 2, steps: null },
+    ],
+    ['data', { data: { ...data, limit: 99 } }, { data: { fraction: 0.5 } }, { limit: null, fraction: 0.5 }],
+    ['data', { data: { ...data, fraction: 0.5 } }, { data: { limit: 99 } }, { limit: 99, fraction: null }],
+  ])('takes its own kind of limit in %s over that of the common block', async (key, common, own, expected) => {
+    const { tasks } = await load('limits', { ...common, stages: { a: { stage: 'pretrain', ...own } } });
+    expect((tasks[0].config as Record<string, object>)[key]).toMatchObject(expected);
+  });
+
+  it('refuses two kinds of limit in one block all the same', async () => {
+    const stages = { a: { stage: 'pretrain', train: { steps: 20, epochs: 2 } } };
+    await expect(load('limits', { stages })).rejects.toThrow(/stages\.a\.train\.epochs: .*found both/);
+  });
+
   it('takes the heads from a preset', async () => {
     const { tasks } = await load('preset', {
       data: { source: 'synthetic', synthetic: { image: 28 } },
