@@ -4,8 +4,10 @@ import { z } from 'zod';
 import { ConfigError } from '../../base/errors.js';
 import { checkedOptions, findMethod, type Inputs, METHODS, type Method, planTarget } from '../../init/index.js';
 import { initTarget } from '../init.js';
+import { scalersBeside } from '../init-inputs.js';
 import { ancestorHeads, defineKind, type Foreseen, type Target } from './kind.js';
 import { measureTraining } from './measure.js';
+import type { Source } from './tasks.js';
 
 /** The method that makes scalers; the others make models. */
 const WAVE = 'wave';
@@ -27,6 +29,7 @@ export const initKind = defineKind({
   roles: { templates: 'templates', scalers: 'scalers', ancestor: 'model' },
   ways: [['templates'], ['templates', 'scalers'], ['ancestor']],
   perTarget: 'always',
+  implied: impliedScalers,
   async prepare(config, { target, inputs }) {
     const method = await findMethod(config.method).load();
     checkInputs(config, method, inputs);
@@ -54,6 +57,24 @@ export const initKind = defineKind({
 
 function outputs({ method, materialise }: InitConfig) {
   return method === WAVE && !materialise ? { scalers: 'scalers.safetensors' } : { model: 'model.safetensors' };
+}
+
+/**
+ * The scalers that templates come with: those of the stage that makes both, or of the file beside them. They decide what is
+ * inherited, and how large random scalers are.
+ */
+function impliedScalers({ method, options }: InitConfig, inputs: ReadonlyMap<string, Source>): Map<string, Source> {
+  const templates = inputs.get('templates');
+  if (method !== WAVE || templates === undefined || inputs.has('scalers')) return new Map();
+  if (templates.type === 'stage') {
+    const { kind, config } = templates.stage;
+    return new Map(kind.outputs(config).scalers === undefined ? [] : [['scalers', templates]]);
+  }
+  const path = scalersBeside(templates.path);
+  const missing =
+    `start inherit needs the auxiliary model's scalers, and there is no ${path}; ` +
+    'name them with scalers:, or choose options: { start: random }';
+  return new Map([['scalers', { type: 'file', path, missing: options.start === 'random' ? null : missing }]]);
 }
 
 /** @throws ConfigError when the method starts from something else. */

@@ -8,6 +8,7 @@ import type { ModelSpec } from '../../model/spec.js';
 import type { BankSpec } from '../../wave/index.js';
 import type { StageContext } from '../context.js';
 import type { StartInputs } from '../start-model.js';
+import type { Source } from './tasks.js';
 
 /** A model size that stages are repeated for. */
 export interface Target {
@@ -68,6 +69,8 @@ export interface KindDefinition<Schema extends z.ZodObject, Config = z.output<Sc
   readonly roles: Readonly<Record<string, ArtifactKind>>;
   /** Sets of roles, one of which must be given whole; roles in none of them are optional. */
   readonly ways: readonly (readonly string[])[];
+  /** Inputs that the kind reads although the stage does not name them, by role; they count as if it did. */
+  readonly implied?: (config: Config, inputs: ReadonlyMap<string, Source>) => ReadonlyMap<string, Source>;
   /**
    * `always`: once per target. `optional`: once, or once per target with `each:`. Both can be limited to some targets by
    * `each:`. In any case, a stage whose input is made per target is run per target.
@@ -103,6 +106,7 @@ export function defineKind<Schema extends z.ZodObject>(definition: KindDefinitio
     ...definition,
     prepare: (config, facts) => definition.prepare(own(config), facts),
     foresee: (config, facts) => definition.foresee?.(own(config), facts) ?? {},
+    implied: (config, inputs) => definition.implied?.(own(config), inputs) ?? new Map(),
     outputs: (config) => definition.outputs(own(config)),
     dataFiles: (config) => definition.dataFiles(own(config)),
     run: (job, context) => definition.run({ ...job, config: own(job.config) }, context),

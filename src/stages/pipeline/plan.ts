@@ -1,4 +1,5 @@
 /** Goes through the tasks of a pipeline in order and says what is to be done with each. Writes nothing. */
+import { existsSync } from 'node:fs';
 import { ConfigError } from '../../base/errors.js';
 import { toolVersion } from '../../base/version.js';
 import type { ArtifactKind } from '../../checkpoint/index.js';
@@ -131,6 +132,10 @@ export class Planner {
     for (const [role, source] of task.stage.inputs) {
       const kind = task.stage.kind.roles[role] as ArtifactKind;
       if (source.type === 'file') {
+        if (source.missing !== undefined && !existsSync(source.path)) {
+          if (source.missing === null) continue;
+          throw new ConfigError(`stages.${task.stage.name}: ${source.missing}`);
+        }
         paths[role] = source.path;
         sha256[role] = await this.hashes.ofCheckpoint(source.path, kind);
         continue;

@@ -74,7 +74,9 @@ export function readStage(name: string, { keyOrigin, value }: MapEntry, around: 
   if (problems.length > before) return undefined;
   // Once more as the kind has it, for rules that tie blocks together.
   const config = checkSettings(kind.schema, { ...settings, tree: onlySettings(merged as MapTree, kind) }, nameOf);
-  return config === undefined ? undefined : { name, kindName, kind, config, inputs, targets };
+  if (config === undefined) return undefined;
+  const all = new Map([...inputs, ...(kind.implied?.(config, inputs) ?? [])]);
+  return { name, kindName, kind, config, inputs: all, targets };
 }
 
 /** A common block without what the stage's own block has given in another way. */

@@ -5,7 +5,12 @@ import type { Foreseen, StageKind, Target } from './kind.js';
 
 /** Where an input comes from. */
 export type Source =
-  | { readonly type: 'file'; readonly path: string }
+  | {
+      readonly type: 'file';
+      readonly path: string;
+      /** Of a file that nobody has named: what is told when it is not there; null = it is then left out. */
+      readonly missing?: string | null;
+    }
   /** An output of an earlier stage, that of the same target where the stage has one per target. */
   | { readonly type: 'stage'; readonly stage: Stage };
 

@@ -3,14 +3,18 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { InterruptedError } from '#wave/base/errors.js';
+import { ConfigError, InterruptedError } from '#wave/base/errors.js';
+import { makeLineage } from '#wave/checkpoint/index.js';
 import { loadModel } from '#wave/model/load.js';
-import { loadPipeline, runPipeline } from '#wave/stages/pipeline/index.js';
+import { loadPipeline, planPipeline, runPipeline } from '#wave/stages/pipeline/index.js';
+import { loadScalers, saveScalers } from '#wave/wave/index.js';
+import { saveBank } from '../../init/support.js';
 import { context, PICO } from '../support.js';
 
 const root = mkdtempSync(join(tmpdir(), 'wave-kinds-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
+const LINEAGE = makeLineage({ command: '', configSha256: '', parents: [], seed: 0, engine: '', toolVersion: '' });
 const { data, model, engine } = PICO;
 const load = (out: string, more: object) =>
   loadPipeline({
@@ -213,6 +217,53 @@ describe('distill, init, eval, fit and finetune', () => {
     ],
   ])('refuse %s before anything is run', async (_name, more, message) => {
     await expect(load('refused', { ...chain, ...more })).rejects.toThrow(message);
+  });
+});
+
+describe('init of templates in a file', () => {
+  const stages = { init: { templates: join(root, 'files', 'templates.safetensors') } };
+  const random = { init: { ...stages.init, options: { start: 'random' } } };
+  const init = (given: object, out: string) =>
+    load(out, {
+      data: undefined,
+      model: undefined,
+      engine: undefined,
+      eval: undefined,
+      train: undefined,
+      targets,
+      stages: given,
+    });
+  const targets = [{ depth: 4, width: 32 }];
+  const planned = async (given: object, out: string) =>
+    (await planPipeline(await init(given, out))).map(({ status, reason }) => [status, reason]);
+  const scalers = join(root, 'files', 'scalers.safetensors');
+
+  it.each([
+    ['inherited', stages],
+    ['random', random],
+  ])('runs again (%s) when the scalers beside them are others', async (out, given) => {
+    await saveBank(join(root, 'files'));
+    await runPipeline(await init(given, out), context());
+    expect(await planned(given, out)).toEqual([['up to date', null]]);
+    const { spec, values } = await loadScalers(scalers);
+    const changed = new Map([...values].map(([name, numbers]) => [name, numbers.map((value) => 2 * value)]));
+    await saveScalers(scalers, { spec, values: changed, lineage: LINEAGE });
+    expect(await planned(given, out)).toEqual([['run', 'input scalers is new']]);
+  });
+
+  it('takes those that the stage of the templates makes', async () => {
+    const chained = { bank: { stage: 'distill', ancestor: './m' }, init: { templates: 'bank' } };
+    const { tasks, stages: read } = await load('implied', { targets, stages: chained });
+    expect(tasks.at(-1)?.stage.inputs.get('scalers')).toEqual({ type: 'stage', stage: read[0] });
+  });
+
+  it('is refused in the plan when they are gone, unless it is random', async () => {
+    await saveBank(join(root, 'files'));
+    rmSync(scalers);
+    const message = `stages.init: start inherit needs the auxiliary model's scalers, and there is no ${scalers}; name them`;
+    await expect(planned(stages, 'gone')).rejects.toThrow(ConfigError);
+    await expect(planned(stages, 'gone')).rejects.toThrow(message);
+    expect(await planned(random, 'gone')).toEqual([['run', 'new']]);
   });
 });
 
