@@ -1,6 +1,7 @@
 /** Values of a new ViT, as DeiT initialises it (Touvron et al. 2021; timm's vision_transformer). */
 import { createRng } from '../base/rng.js';
 import { collect, type Fill } from './fill.js';
+import { isNorm } from './parameters.js';
 import { geometry, type ModelSpec } from './spec.js';
 
 /** Standard deviation of linear weights, tokens and position embedding. */
@@ -34,10 +35,6 @@ export function initialiser(spec: ModelSpec, seed: number): Fill {
       draw(out, () => rng.truncatedNormal(STD, -BOUND, BOUND));
     }
   };
-}
-
-function isNorm(name: string): boolean {
-  return /(^|\.)(fc_)?norm\d?\./.test(name);
 }
 
 function draw(tensor: Float32Array, next: () => number): void {

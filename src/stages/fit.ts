@@ -2,10 +2,10 @@
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
+import { elementCount } from '../base/shape.js';
 import type { LineageParent } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
-import { elementCount } from '../engine/tensor-spec.js';
 import type { StateEntry } from '../engine/types.js';
 import { isHead, parameterCount } from '../model/parameters.js';
 import { preprocessFor } from '../model/preprocess.js';

@@ -2,8 +2,10 @@
  * What a template bank is: how wide its templates are, how many there are of each kind, and how they are laid out.
  * `W(l) = sum_t T_t (x) S_t(l)` with `T_t [w1, w2]` and scalers `S_t(l) [m1 / w1, m2 / w2]` (WAVE, arXiv 2406.17503).
  */
+
 import { z } from 'zod';
 import { ModelError } from '../base/errors.js';
+import { elementCount } from '../base/shape.js';
 import { parameterShapes } from '../model/parameters.js';
 import { type ModelSpec, modelSpecSchema } from '../model/spec.js';
 import { type Axis, type Kind, modelKinds, parameterName } from './kinds.js';
@@ -107,7 +109,7 @@ export function scalerShapes(model: ModelSpec, layout: TemplateLayout): Map<stri
 /** Numbers in all tensors of the given shapes. */
 export function countNumbers(shapes: ReadonlyMap<string, readonly number[]>): number {
   let total = 0;
-  for (const shape of shapes.values()) total += shape.reduce((product, size) => product * size, 1);
+  for (const shape of shapes.values()) total += elementCount(shape);
   return total;
 }
 

@@ -1,5 +1,6 @@
 /** `wave distill`: condenses an ancestor into a template bank. */
 import { ConfigError } from '../../base/errors.js';
+import { mebibytes } from '../../base/text.js';
 import type { DistillResult } from '../../stages/distill.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
@@ -66,9 +67,10 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
 }
 
 async function render(result: DistillResult): Promise<string> {
-  const [{ renderTrained }, { mebibytes, share, sizeText }] = await Promise.all([
+  const [{ renderTrained }, { share }, { sizeLabel }] = await Promise.all([
     import('../training-table.js'),
     import('../progress-text.js'),
+    import('../../stages/distill-sizes.js'),
   ]);
   return renderTrained(
     result,
@@ -79,8 +81,8 @@ async function render(result: DistillResult): Promise<string> {
     [
       ['ancestor', `${share(result.ancestorTrainTop1)} on training images, ${result.ancestorParameters} parameters`],
       ['bank', `${result.templateParameters} parameters, ${share(result.templateShare)} of the ancestor`],
-      ['own', `${result.scalerParameters} parameters in scalers`],
-      ['sizes', [result.auxiliary, ...result.sizes].map(sizeText).join(', ')],
+      ['auxiliary', `${result.scalerParameters} parameters in its scalers`],
+      ['sizes', [result.auxiliary, ...result.sizes].map(sizeLabel).join(', ')],
       ['memory', `${mebibytes(result.peakMemory)} at most`],
     ],
   );
