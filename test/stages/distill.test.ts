@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigError, InterruptedError } from '#wave/base/errors.js';
-import { makeLineage, openSafetensors } from '#wave/checkpoint/index.js';
+import { makeLineage, openSafetensors, writeSafetensors } from '#wave/checkpoint/index.js';
 import { initialise } from '#wave/model/initialise.js';
 import { loadModel } from '#wave/model/load.js';
+import { parameterShapes } from '#wave/model/parameters.js';
 import { saveModel } from '#wave/model/save.js';
 import { checkDistill, type DistillConfig, type DistillResult, distill } from '#wave/stages/distill.js';
 import { evaluate, evaluateSchema } from '#wave/stages/evaluate.js';
@@ -228,6 +229,16 @@ describe('what is refused, with nothing written', () => {
       /guessing\.safetensors: the ancestor is right on .* no better than chance \(25\.0 %\)/,
       path,
     );
+  });
+
+  it('is an ancestor that does not say its heads, and the flag that tells them is named', async () => {
+    const { spec, values } = await loadModel(ancestor);
+    const path = at('bare.safetensors');
+    const tensors = [...parameterShapes(spec)].map(
+      ([name, shape]) => [name, { dtype: 'F32', shape, data: values.get(name) as Float32Array }] as const,
+    );
+    await writeSafetensors(path, tensors);
+    await refused(distillation(), /bare\.safetensors: does not say .*; give --ancestor-heads N$/, path);
   });
 
   it.each([

@@ -30,12 +30,12 @@ export const distillCommand: Command = {
       purpose: 'Condense a model of this suite into templates',
     },
     {
-      command: 'wave distill --ancestor deit_tiny.safetensors --heads 3 --config my.yaml --out runs/bank',
+      command: 'wave distill --ancestor deit_tiny.safetensors --ancestor-heads 3 --config my.yaml --out runs/bank',
       purpose: 'The same for a checkpoint of timm',
     },
     {
       command:
-        'wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/single --set distill.sizes=[]',
+        "wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/single --set 'distill.sizes=[]'",
       purpose: 'Train the auxiliary model alone, as the paper does',
     },
     {
@@ -59,7 +59,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
     checkDistill(settings.config);
     return settings.dryRun();
   }
-  const heads = args.number('heads');
+  const heads = args.number('ancestor-heads');
   const inputs = { ancestor: args.needText('ancestor'), ...(heads === undefined ? {} : { heads }) };
   const out = { dir: args.needText('out'), force, resume };
   const result = await distill(settings.config, inputs, out, await session.startStage());

@@ -191,6 +191,11 @@ describe('distill, init, eval, fit and finetune', () => {
       { stages: { ...others, sliced: { stage: 'init', method: 'deit', templates: 'bank', scalers: 'bank' } } },
       'stages.sliced: method deit reads no scalers; leave scalers: out',
     ],
+    [
+      'weights instead of scalers that a method does not have',
+      { stages: { ...others, sliced: { stage: 'init', method: 'deit', templates: 'bank', materialise: true } } },
+      'materialise: deit always writes a model; leave it out',
+    ],
   ])('refuse %s before anything is run', async (_name, more, message) => {
     await expect(load('refused', { ...chain, ...more })).rejects.toThrow(message);
   });
