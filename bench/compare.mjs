@@ -1,10 +1,10 @@
 // Mean and spread of a comparison over several seeds, as Markdown tables: the figures of docs/results.md.
 //
 //   wave run configs/mnist/compare.yaml --seed 0 --out runs/compare-0      # and so on, one folder per seed
-//   node bench/compare.mjs runs/compare-0 runs/compare-1 runs/compare-2
+//   npm run -s bench:compare -- runs/compare-0 runs/compare-1 runs/compare-2
 //
 // Reads the records (stage.json) of finished stages. Every cell is the top-1 accuracy on the test images in percent: the
-// mean over the folders and, after ±, the standard deviation (over n - 1).
+// mean over the folders and, after ±, the standard deviation (over n - 1), where there is more than one.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -43,7 +43,8 @@ function summary(values) {
   const known = values.filter((value) => value !== undefined && value !== null).map((value) => 100 * value);
   if (known.length === 0) return '-';
   const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
-  const spread = Math.sqrt(known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, known.length - 1));
+  if (known.length === 1) return mean.toFixed(2);
+  const spread = Math.sqrt(known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (known.length - 1));
   return `${mean.toFixed(2)} ± ${spread.toFixed(2)}`;
 }
 
@@ -52,7 +53,7 @@ function print(rows) {
   console.log([head, `|${' --- |'.repeat(rows[0].length)}`, ...body, ''].join('\n'));
 }
 
-console.log(`${folders.length} seeds\n`);
+console.log(folders.length === 1 ? '1 seed\n' : `${folders.length} seeds\n`);
 print([
   ['', 'top-1', 'numbers stored', 'of the ancestor'],
   ...ONCE.map((stage) => {
