@@ -3,7 +3,8 @@
  * command line; what a user can do wrong is thrown as a `WaveError`.
  */
 
-// Errors.
+// Errors, random numbers, version.
+export { WriteError } from './base/atomic-write.js';
 export {
   CheckError,
   ConfigError,
@@ -15,7 +16,7 @@ export {
   TrainingError,
   WaveError,
 } from './base/errors.js';
-export { createRng, type Rng } from './base/rng.js';
+export { createRng, type Rng, type RngState } from './base/rng.js';
 export { toolVersion } from './base/version.js';
 // Checkpoints.
 export * from './checkpoint/index.js';
@@ -26,7 +27,8 @@ export * from './config/index.js';
 export * from './data/index.js';
 // Engines.
 export { checkEngine, createEngine } from './engine/create.js';
-export type { TensorSpec, TensorSpecs, TensorValues } from './engine/tensor-spec.js';
+export type { OrtDevice } from './engine/ort/engine.js';
+export type { ElementType, TensorSpec, TensorSpecs, TensorValues } from './engine/tensor-spec.js';
 export { type Scalar, type Tensor, tf } from './engine/tf.js';
 export type * from './engine/types.js';
 // Initialisation.
@@ -38,15 +40,25 @@ export {
   METHODS,
   type Method as InitMethod,
   type MethodEntry as InitMethodEntry,
+  type Need as InitNeed,
+  type Paper,
   planTarget,
   type Request as InitRequest,
   resized,
 } from './init/index.js';
 // Models.
-export { checkFits, checkModel, type DataFacts, type ModelConfig, modelSchema, resolveModel } from './model/config.js';
-export { detectSpec, type Hints } from './model/detect.js';
+export {
+  checkFits,
+  checkModel,
+  type DataFacts,
+  type KnownFacts,
+  type ModelConfig,
+  modelSchema,
+  resolveModel,
+} from './model/config.js';
+export { detectSpec, type Hints, type Shapes } from './model/detect.js';
 export { collect, type Fill } from './model/fill.js';
-export { forward } from './model/forward.js';
+export { forward, type Parameters } from './model/forward.js';
 export { initialise, initialiser } from './model/initialise.js';
 export { type LoadedModel, type LoadedSpec, loadModel, loadModelSpec } from './model/load.js';
 export { isDecayed, isEmbedding, isHead, isNorm, parameterCount, parameterShapes } from './model/parameters.js';
@@ -65,8 +77,15 @@ export {
   type DistillResult,
   distill,
   distillSchema,
+  type ModelSize,
 } from './stages/distill.js';
-export { type EvaluateConfig, type EvaluateResult, evaluate, evaluateSchema } from './stages/evaluate.js';
+export {
+  type EvaluateConfig,
+  type EvaluateResult,
+  type EvaluateSettings,
+  evaluate,
+  evaluateSchema,
+} from './stages/evaluate.js';
 export {
   checkFinetune,
   type FinetuneConfig,
@@ -95,20 +114,24 @@ export {
   pretrainSchema,
 } from './stages/pretrain.js';
 export { type OutFolder, type RunFolder, runFolder } from './stages/run-folder.js';
-export { type Companion, restoreState, saveState } from './stages/saved-state.js';
+export { type Companion, type ResumedRun, restoreState, saveState } from './stages/saved-state.js';
 export type { StartInputs } from './stages/start-model.js';
+export type { Trained } from './stages/training-run.js';
 // Training.
 export * from './train/index.js';
 // Templates and scalers.
 export {
+  type Arrangement,
   type BankSpec,
   bankSpecSchema,
   type ClosedForm,
+  type ClosedFormJob,
   type Convention,
   checkLayout,
   checkTogether,
   closedForm,
   closedFormFor,
+  closedFormInThread,
   type DistillationLoss,
   distillationLoss,
   inheritScalers,

@@ -13,6 +13,7 @@ import { type Named, writeSafetensors } from './writer.js';
 /** Kinds of artifacts: weights of a model, a template bank, scalers of a target, the state of a run. */
 export const ARTIFACT_KINDS = ['model', 'templates', 'scalers', 'state'] as const;
 
+/** What an artifact holds. */
 export type ArtifactKind = (typeof ARTIFACT_KINDS)[number];
 
 /** What is written into an artifact. */

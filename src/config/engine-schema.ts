@@ -1,6 +1,7 @@
 /** The `engine:` block: what computes, and on what. */
 import { z } from 'zod';
 
+/** Schema of the `engine:` block. */
 export const engineSchema = z.strictObject({
   name: z.enum(['ort']).default('ort').describe('engine'),
   device: z.string().min(1).default('cpu').describe('device of the engine: cpu or webgpu'),

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { ImageSource } from './source.js';
 import type { Augment } from './transforms.js';
 
+/** One split of the `data:` block, ready for a `Loader`. */
 export interface Dataset {
   readonly split: 'train' | 'test';
   readonly source: ImageSource;

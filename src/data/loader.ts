@@ -4,10 +4,10 @@
  */
 import { ConfigError, DataError } from '../base/errors.js';
 import { createRng } from '../base/rng.js';
+import { WorkerPool } from '../base/worker-pool.js';
 import { type AssemblyJob, type AssemblySpec, assemble } from './assemble.js';
 import type { Dataset } from './dataset.js';
 import { checkPatchShape } from './patches.js';
-import { WorkerPool } from './worker-pool.js';
 
 /** Batches made ahead: enough to ride out a slow one (a garbage collection, a busy core) without a wait. */
 const DEFAULT_PREFETCH = 3;
@@ -45,6 +45,7 @@ export interface Batch {
   readonly index: number;
 }
 
+/** Gives the batches of a data set, epoch by epoch. `close` ends its threads. */
 export class Loader {
   /** Batches in every epoch. */
   readonly batchesPerEpoch: number;
@@ -137,12 +138,13 @@ export class Loader {
     const { workers = 1 } = this.#options;
     if (this.#closed) throw new DataError('the data loader is closed');
     if (workers === 0) return assemble(this.#spec, job);
-    this.#pool ??= new WorkerPool(
-      'data loader thread',
-      new URL('./loader-worker.js', import.meta.url),
-      this.#spec,
-      workers,
-    );
+    this.#pool ??= new WorkerPool({
+      name: 'data loader thread',
+      url: new URL('./loader-worker.js', import.meta.url),
+      threads: workers,
+      workerData: this.#spec,
+      failure: (message) => new DataError(message),
+    });
     return this.#pool.run(job);
   }
 }

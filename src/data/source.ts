@@ -4,6 +4,7 @@ import { DataError } from '../base/errors.js';
 /** Class of each image, 0 .. classes - 1. */
 export type Labels = Uint8Array | Int32Array;
 
+/** Labelled images of one size in memory, 8 bits a channel. */
 export interface ImageSource {
   /** For messages: the image file, or what was drawn. */
   readonly name: string;

@@ -1,7 +1,7 @@
 /** The model to be made: everything but its size is that of the model that a method starts from. */
 import { ModelError } from '../base/errors.js';
 import type { ModelSpec } from '../model/spec.js';
-import { type TargetSize, targetSpec } from '../wave/target.js';
+import { checkTargetSize, type TargetSize, targetSpec } from '../wave/target.js';
 import type { Change, Inputs, Method } from './method.js';
 
 /**
@@ -11,11 +11,7 @@ import type { Change, Inputs, Method } from './method.js';
  * @throws ModelError when sizes do not fit together, or the method cannot make them of what it starts from.
  */
 export function planTarget(name: string, method: Method, inputs: Inputs, size: TargetSize): ModelSpec {
-  for (const [what, value] of Object.entries({ depth: size.depth, width: size.width, heads: size.heads ?? 1 })) {
-    if (!(Number.isInteger(value) && value >= 1)) {
-      throw new ModelError(`${what} must be a whole number of at least 1, found ${value}`);
-    }
-  }
+  checkTargetSize(size);
   const from = inputs.need === 'nothing' ? undefined : inputs.need === 'ancestor' ? 'ancestor' : 'auxiliary model';
   if (from !== undefined) {
     for (const axis of ['depth', 'width'] as const) {

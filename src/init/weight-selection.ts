@@ -2,7 +2,6 @@
  * Weight selection: a smaller model from slices of a trained larger one, copied unscaled. Channels are evenly spaced, the
  * same ones in every tensor; of the blocks the first ones are taken.
  */
-
 import { z } from 'zod';
 import { elementCount } from '../base/shape.js';
 import { initialiser } from '../model/initialise.js';

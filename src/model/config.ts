@@ -1,26 +1,28 @@
 /** The `model:` block of a configuration, and the spec that it means. */
 import { z } from 'zod';
 import { ConfigError, ModelError } from '../base/errors.js';
+import { MOST, sizeUpTo } from './limits.js';
 import { PRESET_NAMES, PRESETS, type Preset } from './presets.js';
 import { geometry, type ModelSpec, type Preprocess } from './spec.js';
 
-const size = z.int().min(1);
+const side = sizeUpTo(MOST.image);
 const optional = <T extends z.ZodType>(schema: T) => schema.nullable().default(null);
 
+/** Schema of the `model:` block; `resolveModel` makes a spec of it. */
 export const modelSchema = z.strictObject({
   preset: optional(z.enum(PRESET_NAMES)).describe('sizes to start from'),
-  image: optional(z.union([size, z.tuple([size, size])])).describe('side, or [height, width], in pixels'),
-  patch: optional(size).describe('side of a patch, pixels'),
-  channels: optional(size).describe('null = as the data'),
-  depth: optional(size).describe('blocks'),
-  width: optional(size).describe('size of a token'),
-  heads: optional(size).describe('attention heads'),
+  image: optional(z.union([side, z.tuple([side, side])])).describe('side, or [height, width], in pixels'),
+  patch: optional(side).describe('side of a patch, pixels'),
+  channels: optional(sizeUpTo(MOST.channels)).describe('null = as the data'),
+  depth: optional(sizeUpTo(MOST.depth)).describe('blocks'),
+  width: optional(sizeUpTo(MOST.width)).describe('size of a token'),
+  heads: optional(sizeUpTo(MOST.heads)).describe('attention heads'),
   mlp_ratio: z.number().positive().default(4).describe('hidden width of the MLP over width'),
   eps: z.number().positive().default(1e-6).describe('added to the variance in layer norms'),
   pool: z.enum(['token', 'avg']).default('token').describe('what the head sees: class token or mean of patch tokens'),
   class_token: z.boolean().default(true),
   distillation_token: z.boolean().default(false),
-  register_tokens: z.int().min(0).default(0),
+  register_tokens: sizeUpTo(MOST.registers, 0).default(0),
 });
 
 /** The checked `model:` block. */
@@ -48,6 +50,11 @@ export function resolveModel(config: ModelConfig, data: DataFacts): ModelSpec {
   const hidden = Math.round(width * config.mlp_ratio);
   if (hidden < 1) {
     throw new ConfigError(`model.mlp_ratio: ${config.mlp_ratio} of width ${width} leaves the MLP no unit; raise it`);
+  }
+  if (hidden > MOST.hidden) {
+    throw new ConfigError(
+      `model.mlp_ratio: ${config.mlp_ratio} of width ${width} makes an MLP of ${hidden} units, at most ${MOST.hidden}; lower it`,
+    );
   }
   const spec: ModelSpec = {
     image: ownImage(config) ?? [...data.image],

@@ -20,6 +20,7 @@ export interface LoadedSpec {
   readonly described: boolean;
 }
 
+/** A model with its weights. */
 export interface LoadedModel extends LoadedSpec {
   /** Values by timm name, in the order of `parameterShapes`. */
   readonly values: ReadonlyMap<string, Float32Array>;

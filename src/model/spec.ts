@@ -1,8 +1,9 @@
 /** What a ViT looks like: sizes, tokens and pooling. Stored as JSON in `wave.spec` of a model checkpoint. */
 import { z } from 'zod';
 import { ModelError } from '../base/errors.js';
+import { MOST, sizeUpTo } from './limits.js';
 
-const size = z.int().positive();
+const side = sizeUpTo(MOST.image);
 
 /** Pixel values a model expects: `(value / 255 - mean) / std` per channel. */
 export const preprocessSchema = z.strictObject({
@@ -10,18 +11,19 @@ export const preprocessSchema = z.strictObject({
   std: z.array(z.number().positive()),
 });
 
+/** Schema of a stored spec; `geometry` checks that the sizes fit together. */
 export const modelSpecSchema = z.strictObject({
   /** Height and width of the input, in pixels. */
-  image: z.tuple([size, size]),
+  image: z.tuple([side, side]),
   /** Side of a square patch, in pixels. */
-  patch: size,
-  channels: size,
-  depth: size,
-  width: size,
-  heads: size,
+  patch: side,
+  channels: sizeUpTo(MOST.channels),
+  depth: sizeUpTo(MOST.depth),
+  width: sizeUpTo(MOST.width),
+  heads: sizeUpTo(MOST.heads),
   /** Width of the MLP's hidden layer. */
-  hidden: size,
-  classes: size,
+  hidden: sizeUpTo(MOST.hidden),
+  classes: sizeUpTo(MOST.classes),
   /** Added to the variance in every layer norm. */
   eps: z.number().positive(),
   /** What the head sees: the class token, or the mean of the patch tokens. */
@@ -30,7 +32,7 @@ export const modelSpecSchema = z.strictObject({
   final_norm: z.enum(['norm', 'fc_norm']),
   class_token: z.boolean(),
   distillation_token: z.boolean(),
-  register_tokens: z.int().nonnegative(),
+  register_tokens: sizeUpTo(MOST.registers, 0),
   /** Whether the position embedding has rows for the class, distillation and register tokens. */
   position_prefix: z.boolean(),
   /** Absent for a checkpoint that does not tell. */
@@ -39,7 +41,9 @@ export const modelSpecSchema = z.strictObject({
   labels: z.array(z.string()).optional(),
 });
 
+/** A ViT without its weights. */
 export type ModelSpec = z.infer<typeof modelSpecSchema>;
+/** How pixels are normalised. */
 export type Preprocess = z.infer<typeof preprocessSchema>;
 
 /** Numbers that follow from a spec. */

@@ -1,31 +1,39 @@
 /** Settings of distillation: template bank, auxiliary model, the sizes that are trained, and the two losses. */
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
+import { MOST, sizeUpTo } from '../model/limits.js';
 import { geometry, type ModelSpec, type Preprocess } from '../model/spec.js';
-import { CONVENTIONS, checkLayout, KD_TARGETS, REDUCTIONS, type TemplateLayout } from '../wave/index.js';
+import {
+  CONVENTIONS,
+  checkLayout,
+  KD_TARGETS,
+  MOST_TEMPLATES,
+  REDUCTIONS,
+  type TemplateLayout,
+} from '../wave/index.js';
 
-const size = z.int().min(1);
-const sizeOrRange = z.union([size, z.tuple([size, size])]);
+const [depth, width] = [sizeUpTo(MOST.depth), sizeUpTo(MOST.width)];
+const count = sizeUpTo(MOST_TEMPLATES);
 
 export const templatesSchema = z.strictObject({
-  width: size.nullable().default(null).describe("width of a template; null = the ancestor's head size"),
-  count: size.default(8).describe('templates of each matrix of a block'),
-  small_count: size.nullable().default(null).describe('templates of each other kind; null = three eighths of count'),
+  width: width.nullable().default(null).describe("width of a template; null = the ancestor's head size"),
+  count: count.default(8).describe('templates of each matrix of a block'),
+  small_count: count.nullable().default(null).describe('templates of each other kind; null = three eighths of count'),
   kronecker: z.enum(CONVENTIONS).default('template-outer').describe('order of the factors'),
 });
 
 export const auxiliarySchema = z.strictObject({
-  depth: size.nullable().default(null).describe("null = the ancestor's"),
-  width: size.nullable().default(null).describe("null = the ancestor's"),
-  heads: size.nullable().default(null).describe("null = as many as keep the ancestor's head size"),
+  depth: depth.nullable().default(null).describe("null = the ancestor's"),
+  width: width.nullable().default(null).describe("null = the ancestor's"),
+  heads: sizeUpTo(MOST.heads).nullable().default(null).describe("null = as many as keep the ancestor's head size"),
 });
 
 export const sizesSchema = z.union([
   z.literal('auto'),
   z.array(
     z.strictObject({
-      depth: sizeOrRange.describe('blocks, or [least, most]'),
-      width: sizeOrRange.describe('width, or [least, most]: the valid ones between'),
+      depth: z.union([depth, z.tuple([depth, depth])]).describe('blocks, or [least, most]'),
+      width: z.union([width, z.tuple([width, width])]).describe('width, or [least, most]: the valid ones between'),
     }),
   ),
 ]);

@@ -13,8 +13,10 @@ import type { ModelSpec } from '../model/spec.js';
 import * as train from '../train/index.js';
 import {
   type BankSpec,
-  closedFormFor,
+  type ClosedForm,
+  closedFormInThread,
   countNumbers,
+  modelKinds,
   type NamedValues,
   randomScalers,
   randomTemplates,
@@ -36,6 +38,7 @@ import { commonShape } from './schemas.js';
 import { compileTemplateRun } from './template-programs.js';
 import { prepareRun, type Trained, trainModel } from './training-run.js';
 
+/** Settings of `distill`; what is left out gets the defaults of docs/configuration.md. */
 export const distillSchema = z.strictObject({
   ...commonShape,
   ...distillShape,
@@ -45,6 +48,7 @@ export const distillSchema = z.strictObject({
 /** The checked configuration of `distill`. */
 export type DistillConfig = z.output<typeof distillSchema>;
 
+/** What `distill` reads besides the data. */
 export interface DistillInputs {
   /** A model of this suite or a timm checkpoint. */
   readonly ancestor: string;
@@ -59,6 +63,11 @@ export interface DistillResult extends Trained {
   readonly scalers: string;
   /** Accuracy of the ancestor on the first training images, 0..1. */
   readonly ancestorTrainTop1: number;
+  /**
+   * What the closed-form start leaves of the ancestor's weights, by kind: Frobenius norm of the difference over that of
+   * the weights, at the ancestor's size. Absent for a random start and for a run that was resumed.
+   */
+  readonly startErrors?: Readonly<Record<string, number>>;
   readonly templateParameters: number;
   /** Of the auxiliary model. */
   readonly scalerParameters: number;
@@ -130,7 +139,10 @@ export async function distill(
     const parents = [{ name: 'ancestor', sha256: ancestor.sha256 }];
     const lineage = () => runLineage({ config, parents, data, engine, context });
     const { model: auxiliary, templates: layout } = bank;
-    const values = startValues(config, bank, ancestor, context);
+    const { values, errors: startErrors } = await startOf(config, bank, ancestor, {
+      resume: out.resume === true,
+      context,
+    });
     const entries = templateEntries(auxiliary, layout, values, { templates: true, scalers: true, weightDecay });
     const [beta1, beta2] = betas;
     const state = await engine.createState(entries, { beta1, beta2, epsilon: eps });
@@ -163,6 +175,7 @@ export async function distill(
       templates: run.folder.templates,
       scalers: run.folder.scalers,
       ancestorTrainTop1: measured.top1,
+      ...(startErrors ? { startErrors: Object.fromEntries(startErrors) } : {}),
       templateParameters,
       scalerParameters: countNumbers(scalerShapes(auxiliary, layout)),
       ancestorParameters,
@@ -187,17 +200,25 @@ function bankFor({ templates, auxiliary, data }: DistillConfig, ancestor: ModelS
   return { model: resolveAuxiliary(auxiliary, ancestor, layout, preprocess), templates: layout };
 }
 
-function startValues(
+/**
+ * First templates and scalers. A run that is resumed has its own: its state is only given the right shapes here. The
+ * ancestor's values are gone afterwards.
+ */
+async function startOf(
   { start, seed }: DistillConfig,
-  { model, templates }: BankSpec,
-  ancestor: LoadedModel,
-  { emit }: StageContext,
-): NamedValues {
-  if (start === 'random') {
-    return new Map([...randomTemplates(model, templates, seed), ...randomScalers(model, templates, seed)]);
+  { model, templates: layout }: BankSpec,
+  { spec: ancestor, values: weights }: LoadedModel,
+  { resume, context: { emit, signal } }: { readonly resume: boolean; readonly context: StageContext },
+): Promise<Pick<ClosedForm, 'values'> & Partial<ClosedForm>> {
+  if (start === 'random' || resume) {
+    return { values: new Map([...randomTemplates(model, layout, seed), ...randomScalers(model, layout, seed)]) };
   }
   emit({ type: 'phase', text: 'decomposing the ancestor' });
-  return closedFormFor(model, ancestor.spec, ancestor.values, templates, seed).values;
+  const found = await closedFormInThread({ auxiliary: model, ancestor, weights, layout, seed }, signal);
+  const matrices = modelKinds(model).filter(({ isMatrix }) => isMatrix);
+  const mean = matrices.reduce((sum, { name }) => sum + (found.errors.get(name) as number), 0) / matrices.length;
+  emit({ type: 'note', text: `closed-form start: leaves ${(100 * mean).toFixed(1)} % of the matrices, by norm` });
+  return found;
 }
 
 function describeSizes(auxiliary: ModelSpec, models: readonly ModelSpec[], memory: number): string {

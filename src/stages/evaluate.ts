@@ -26,6 +26,7 @@ export type EvaluateConfig = z.output<typeof evaluateSchema>;
 /** What of it decides the result. */
 export type EvaluateSettings = Pick<EvaluateConfig, keyof typeof commonShape>;
 
+/** Quality on the test split. */
 export interface EvaluateResult {
   /** Shares in 0..1. */
   readonly top1: number;

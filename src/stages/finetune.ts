@@ -19,11 +19,13 @@ import { commonShape } from './schemas.js';
 import { type DownstreamModel, fitToData, inputFiles, loadStart, type StartInputs } from './start-model.js';
 import { prepareRun, trainModel } from './training-run.js';
 
+/** Settings of `finetune`; what is left out gets the defaults of docs/configuration.md. */
 export const finetuneSchema = z.strictObject({ ...commonShape, train: train.finetuneTrainSchema.prefault({}) });
 
 /** The checked configuration of `finetune`. */
 export type FinetuneConfig = z.output<typeof finetuneSchema>;
 
+/** What was trained, and how well. */
 export interface FinetuneResult extends PretrainResult {
   /** Parameters that were not frozen. */
   readonly trainable: number;

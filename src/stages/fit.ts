@@ -37,6 +37,7 @@ import { checkImages, newHead } from './start-model.js';
 import { compileTemplateRun } from './template-programs.js';
 import { prepareRun, type Trained, trainModel } from './training-run.js';
 
+/** Settings of `fit`; what is left out gets the defaults of docs/configuration.md. */
 export const fitSchema = z.strictObject({
   ...commonShape,
   eval: evalSchema.extend({ start: evalSchema.shape.start.unwrap().default(true) }).prefault({}),
@@ -48,6 +49,7 @@ export const fitSchema = z.strictObject({
 /** The checked configuration of `fit`. */
 export type FitConfig = z.output<typeof fitSchema>;
 
+/** What `fit` reads besides the data. */
 export interface FitInputs {
   readonly templates: string;
   readonly scalers: string;
@@ -57,6 +59,7 @@ export interface FitInputs {
   readonly heads?: number | undefined;
 }
 
+/** What was trained, and how well; `top1`, `top5` and `loss` are those of the fitted model. */
 export interface FitResult extends Trained {
   /** Paths. */
   readonly scalers: string;

@@ -15,6 +15,7 @@ import type { StageContext } from './context.js';
 import { filesFor, type InitFiles, loadInputs } from './init-inputs.js';
 import { checkOutFile, type OutFile } from './out-file.js';
 
+/** Which model `initTarget` makes, how, and of what. */
 export interface InitOptions extends TargetSize, InitFiles {
   /** One of `METHODS`. */
   readonly method: string;
@@ -26,7 +27,7 @@ export interface InitOptions extends TargetSize, InitFiles {
   readonly materialise?: boolean;
 }
 
-/** What is written, or would be. */
+/** What is written, or would be, and how much of it is learned. */
 export interface InitPlan {
   readonly path: string;
   readonly kind: 'model' | 'scalers';
@@ -44,6 +45,7 @@ export interface InitPlan {
   readonly share: number;
 }
 
+/** What was written, and how much of it is learned. */
 export interface InitResult extends InitPlan {
   readonly seconds: number;
 }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { realpath, stat } from 'node:fs/promises';
 import { ConfigError } from '../base/errors.js';
 
+/** The file to write. */
 export interface OutFile {
   readonly path: string;
   /** Replace the file that is already there. */

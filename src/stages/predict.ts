@@ -13,6 +13,7 @@ import { NO_OPTIMISER } from './evaluate.js';
 import { checkOutFile } from './out-file.js';
 import { type InputPart, listInputs, readInputs } from './predict-inputs.js';
 
+/** What is classified, and by which model. */
 export interface PredictOptions {
   /** Path of a model of this suite, or of a bare timm ViT checkpoint. */
   readonly model: string;
@@ -26,6 +27,7 @@ export interface PredictOptions {
   readonly engine?: { readonly name?: string; readonly device?: string; readonly threads?: number };
 }
 
+/** A class with its probability. */
 export interface Guess {
   readonly label: string;
   readonly class: number;
@@ -33,6 +35,7 @@ export interface Guess {
   readonly probability: number;
 }
 
+/** The most probable classes of each image. */
 export interface PredictResult {
   readonly classes: number;
   readonly predictions: readonly {

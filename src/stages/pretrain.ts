@@ -17,11 +17,13 @@ import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape, modelShape } from './schemas.js';
 import { prepareRun, trainModel } from './training-run.js';
 
+/** Settings of `pretrain`; what is left out gets the defaults of docs/configuration.md. */
 export const pretrainSchema = z.strictObject({ ...modelShape, ...commonShape, train: train.trainSchema.prefault({}) });
 
 /** The checked configuration of `pretrain`. */
 export type PretrainConfig = z.output<typeof pretrainSchema>;
 
+/** What was trained, and how well. */
 export interface PretrainResult {
   /** Path of the model. */
   readonly model: string;

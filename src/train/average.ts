@@ -16,6 +16,7 @@ export function averageDecay({ decay, warmup }: AverageSettings, step: number): 
   return warmup ? Math.min(decay, (1 + step) / (10 + step)) : decay;
 }
 
+/** An exponential moving average of parameters (EMA), kept beside the state that is trained. */
 export class ParameterAverage {
   readonly #settings: AverageSettings;
   #values: ReadonlyMap<string, Float32Array>;

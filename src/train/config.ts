@@ -40,6 +40,7 @@ export function checkTrain(
   }
 }
 
+/** The `train:` block of `pretrain`. */
 export const trainSchema = trainFields.superRefine(checkTrain);
 
 /** Values that differ from those of `trainFields` in one stage. */
@@ -89,6 +90,7 @@ export const finetuneFields = trainFields.extend({
     .describe('moving average of the weights, which becomes the model; null = off'),
 });
 
+/** The `train:` block of `finetune`. */
 export const finetuneTrainSchema = finetuneFields.superRefine(checkTrain);
 
 /** Length of a training run. */

@@ -7,16 +7,17 @@ export {
   type Plan,
   planRun,
   type TrainConfig,
+  type TrainDefaults,
   trainFields,
   trainSchema,
   trainSchemaWith,
 } from './config.js';
-export { dropPathFactors } from './drop-path.js';
-export { evaluateModel } from './evaluate.js';
+export { type DropPathOptions, dropPathFactors } from './drop-path.js';
+export { type EvaluateOptions, evaluateModel } from './evaluate.js';
 export { frozenParameters } from './freeze.js';
 export { layerOf, layerScale } from './layer-decay.js';
-export { type LoopStep, type PlannedStep, runLoop } from './loop.js';
-export { MetricsLog } from './metrics.js';
+export { type LoopOptions, type LoopStep, type PlannedStep, runLoop } from './loop.js';
+export { type Metrics, MetricsLog } from './metrics.js';
 export { DROP_PATH, inferenceProgram, LOGITS, PATCHES, TARGETS, trainingProgram } from './program.js';
 export { learningRate, type Schedule } from './schedule.js';
 export { addScores, NO_SCORES, type Quality, quality, type Scores, score } from './scores.js';

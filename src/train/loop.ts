@@ -32,6 +32,7 @@ export interface LoopOptions {
   readonly onEpoch: (epoch: number, step: number) => Promise<void>;
 }
 
+/** A training step that has been done. */
 export interface LoopStep {
   readonly step: number;
   readonly epoch: number;

@@ -6,6 +6,7 @@ import { explainIoError } from '../base/io-error.js';
 /** One line of the file. Every line has the steps done as `step`; one of an evaluation also has `test_top1`. */
 export type Metrics = Readonly<Record<string, number | string>>;
 
+/** An open `metrics.jsonl`. */
 export class MetricsLog {
   readonly #path: string;
   readonly #file: number;

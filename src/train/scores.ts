@@ -11,6 +11,7 @@ export interface Scores {
   readonly loss: number;
 }
 
+/** Scores of no images, to add to. */
 export const NO_SCORES: Scores = { images: 0, top1: 0, top5: 0, loss: 0 };
 
 const TOP = 5;
@@ -44,6 +45,7 @@ export function score(logits: Float32Array, labels: Int32Array, classes: number,
   return { images: size, top1, top5, loss };
 }
 
+/** Scores of two sets of images together. */
 export function addScores(a: Scores, b: Scores): Scores {
   return { images: a.images + b.images, top1: a.top1 + b.top1, top5: a.top5 + b.top5, loss: a.loss + b.loss };
 }
@@ -56,6 +58,7 @@ export interface Quality {
   readonly loss: number;
 }
 
+/** Shares and mean loss of scored images; not a number for no images. */
 export function quality({ images, top1, top5, loss }: Scores): Quality {
   return { images, top1: top1 / images, top5: top5 / images, loss: loss / images };
 }

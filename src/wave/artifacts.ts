@@ -37,6 +37,7 @@ export const scalersSpecSchema = z.strictObject({
 
 export type ScalersSpec = z.infer<typeof scalersSpecSchema>;
 
+/** A `templates` artifact in memory. */
 export interface LoadedBank {
   readonly spec: BankSpec;
   /** `templates.KIND` */
@@ -44,6 +45,7 @@ export interface LoadedBank {
   readonly sha256: string;
 }
 
+/** A `scalers` artifact in memory. */
 export interface LoadedScalers {
   readonly spec: ScalersSpec;
   /** `scalers.KIND`, and `own.head.*` of a target with a head of its own. */

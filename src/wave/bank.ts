@@ -2,10 +2,10 @@
  * What a template bank is: how wide its templates are, how many there are of each kind, and how they are laid out.
  * `W(l) = sum_t T_t (x) S_t(l)` with `T_t [w1, w2]` and scalers `S_t(l) [m1 / w1, m2 / w2]` (WAVE, arXiv 2406.17503).
  */
-
 import { z } from 'zod';
 import { ModelError } from '../base/errors.js';
 import { elementCount } from '../base/shape.js';
+import { MOST, sizeUpTo } from '../model/limits.js';
 import { parameterShapes } from '../model/parameters.js';
 import { type ModelSpec, modelSpecSchema } from '../model/spec.js';
 import { type Axis, type Kind, modelKinds, parameterName } from './kinds.js';
@@ -13,13 +13,20 @@ import { type Axis, type Kind, modelKinds, parameterName } from './kinds.js';
 /** Order of the Kronecker factors; the two differ by a fixed order of rows and columns. */
 export const CONVENTIONS = ['template-outer', 'scaler-outer'] as const;
 
+/**
+ * Most templates of one kind. A bank is to be smaller than its ancestor, whose matrices a few dozen make; this many would
+ * be of use only to blocks of more than 64 x 64 numbers, all different.
+ */
+export const MOST_TEMPLATES = 4096;
+
+/** Schema of the sizes of a bank. */
 export const templateLayoutSchema = z.strictObject({
   /** Width of the model that one template alone makes: every target's width is a multiple of it. */
-  width: z.int().positive(),
+  width: sizeUpTo(MOST.width),
   /** Templates of each of the four matrices of a block. */
-  count: z.int().positive(),
+  count: sizeUpTo(MOST_TEMPLATES),
   /** Templates of each other kind: biases, norms, tokens, embeddings, head. */
-  small_count: z.int().positive(),
+  small_count: sizeUpTo(MOST_TEMPLATES),
   /**
    * `template-outer`: `T (x) S` stretches every entry of a template into a block. `scaler-outer`: `S (x) T` lays scaled
    * copies of the template side by side.
@@ -27,7 +34,9 @@ export const templateLayoutSchema = z.strictObject({
   kronecker: z.enum(CONVENTIONS),
 });
 
+/** Sizes of a bank, whatever model it is for. */
 export type TemplateLayout = z.infer<typeof templateLayoutSchema>;
+/** One of `CONVENTIONS`. */
 export type Convention = (typeof CONVENTIONS)[number];
 
 /** Stored as `wave.spec` of a `templates` artifact. */
@@ -37,6 +46,7 @@ export const bankSpecSchema = z.strictObject({
   templates: templateLayoutSchema,
 });
 
+/** A bank without its templates. */
 export type BankSpec = z.infer<typeof bankSpecSchema>;
 
 /** Blocks of template width side by side in a model: `width / template width`. */

@@ -4,7 +4,6 @@
  * in which a Kronecker product has rank one (Van Loan & Pitsianis 1993); the layers stand side by side, so that they
  * share the templates, and a truncated singular value decomposition gives the nearest sum in Frobenius norm.
  */
-
 import { ModelError } from '../base/errors.js';
 import { elementCount } from '../base/shape.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -23,6 +22,7 @@ import { entryOffsets } from './offsets.js';
 import { randomTemplates } from './random.js';
 import { type DenseMatrix, squaredSum, truncatedSvd } from './truncated-svd.js';
 
+/** Templates and scalers, and how near they come. */
 export interface ClosedForm {
   /** `templates.KIND` and `scalers.KIND` */
   readonly values: Map<string, Float32Array>;
@@ -42,6 +42,7 @@ export interface ClosedForm {
  */
 export function closedForm(ancestor: ModelSpec, weights: NamedValues, layout: TemplateLayout, seed = 0): ClosedForm {
   checkLayout(ancestor, layout, 'ancestor');
+  checkFinite(weights);
   const values = randomTemplates(ancestor, layout, seed);
   const errors = new Map<string, number>();
   for (const shape of kindShapes(ancestor, layout)) {
@@ -69,15 +70,40 @@ export function closedFormFor(
   layout: TemplateLayout,
   seed = 0,
 ): ClosedForm {
-  checkLayout(ancestor, layout, 'ancestor');
   checkSameTemplates(auxiliary, ancestor, layout);
   const { values, errors } = closedForm(ancestor, weights, layout, seed);
   for (const [name, scalers] of inheritScalers(ancestor, auxiliary, layout, values)) values.set(name, scalers);
   return { values, errors };
 }
 
-/** @throws ModelError naming the first kind whose templates differ. */
+/**
+ * Checks what `closedFormFor` needs, without making anything.
+ *
+ * @throws ModelError as `closedFormFor`.
+ */
+export function checkClosedForm(
+  auxiliary: ModelSpec,
+  ancestor: ModelSpec,
+  weights: NamedValues,
+  layout: TemplateLayout,
+): void {
+  checkSameTemplates(auxiliary, ancestor, layout);
+  checkFinite(weights);
+}
+
+/** @throws ModelError naming the first weight that is not a finite number. */
+function checkFinite(weights: NamedValues): void {
+  for (const [name, values] of weights) {
+    if (Number.isFinite(squaredSum(values))) continue;
+    throw new ModelError(
+      `closed-form start: ${name} of the ancestor is not finite; use an ancestor that was trained well`,
+    );
+  }
+}
+
+/** @throws ModelError when the layout does not fit the ancestor, or naming the first kind whose templates differ. */
 function checkSameTemplates(auxiliary: ModelSpec, ancestor: ModelSpec, layout: TemplateLayout): void {
+  checkLayout(ancestor, layout, 'ancestor');
   const [own, given] = [templateShapes(auxiliary, layout), templateShapes(ancestor, layout)];
   for (const name of new Set([...own.keys(), ...given.keys()])) {
     const [expected, found] = [own.get(name), given.get(name)].map((shape) => shape?.slice(1).join(', '));
@@ -114,17 +140,12 @@ function rearranged(shape: KindShape, layout: TemplateLayout, weights: NamedValu
 
 /** Writes the templates of one kind over random ones; returns its scalers and the error of both together. */
 function decomposeKind(
-  { kind, layers, count, scaler }: KindShape,
+  { layers, count, scaler }: KindShape,
   matrix: DenseMatrix,
   templates: Float32Array,
   seed: number,
 ): { scalers: Float32Array; error: number } {
   const total = squaredSum(matrix.data);
-  if (!Number.isFinite(total)) {
-    throw new ModelError(
-      `closed-form start: ${kind.name} of the ancestor is not finite; use an ancestor that was trained well`,
-    );
-  }
   const entries = elementCount(scaler);
   const scalers = new Float32Array(layers * count * entries);
   const { values, left, right } = truncatedSvd(matrix, count, seed);

@@ -11,6 +11,7 @@ export const REDUCTIONS = ['batchmean', 'element'] as const;
 /** `soft`: the ancestor's distribution. `hard`: its decision (DeiT, Touvron et al. 2021, section 4). */
 export const KD_TARGETS = ['soft', 'hard'] as const;
 
+/** Settings of `distillationLoss`. */
 export interface DistillationLoss {
   readonly weight: number;
   /** Softens both distributions; the divergence is scaled by its square (Hinton et al. 2015). Not used by `hard`. */

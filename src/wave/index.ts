@@ -1,4 +1,5 @@
 /** Templates and scalers: banks, targets, materialisation, inheritance, programs and files. */
+export type { Arrangement } from './arrangement.js';
 export {
   checkTogether,
   type LoadedBank,
@@ -20,6 +21,7 @@ export {
   countNumbers,
   type KindShape,
   kindShapes,
+  MOST_TEMPLATES,
   OWN,
   SCALERS,
   scalerShapes,
@@ -28,6 +30,7 @@ export {
   templateLayoutSchema,
   templateShapes,
 } from './bank.js';
+export { type ClosedFormJob, closedFormInThread } from './closed-form-thread.js';
 export { type ClosedForm, closedForm, closedFormFor } from './decompose.js';
 export { type DistillationLoss, distillationLoss, KD_TARGETS, REDUCTIONS } from './distillation-loss.js';
 export { inheritScalers, type NamedValues } from './inherit-host.js';

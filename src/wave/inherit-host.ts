@@ -1,7 +1,7 @@
 /** Inheritance of scalers on the host. */
 import type { ModelSpec } from '../model/spec.js';
 import { SCALERS, type TemplateLayout } from './bank.js';
-import { type InheritedKind, inheritance } from './inherit.js';
+import { type InheritedKind, inheritance, scalersOf } from './inherit.js';
 
 /** Values by name. */
 export type NamedValues = ReadonlyMap<string, Float32Array>;
@@ -11,6 +11,7 @@ export type NamedValues = ReadonlyMap<string, Float32Array>;
  *
  * @param scalers `scalers.KIND` `[layers, count, ...scaler]`
  * @returns the same of the target, in the order of `scalerShapes`
+ * @throws ModelError when a kind has no scalers, as for the head of a model that has one of its own.
  */
 export function inheritScalers(
   auxiliary: ModelSpec,
@@ -20,8 +21,7 @@ export function inheritScalers(
 ): Map<string, Float32Array> {
   const inherited = new Map<string, Float32Array>();
   for (const kind of inheritance(auxiliary, target, layout)) {
-    const name = SCALERS + kind.target.kind.name;
-    inherited.set(name, inheritKind(kind, scalers.get(name) as Float32Array));
+    inherited.set(SCALERS + kind.target.kind.name, inheritKind(kind, scalersOf(scalers, kind.source)));
   }
   return inherited;
 }

@@ -2,13 +2,14 @@
 import { type Tensor, tf } from '../engine/tf.js';
 import type { ModelSpec } from '../model/spec.js';
 import { SCALERS, type TemplateLayout } from './bank.js';
-import { type InheritedKind, inheritance } from './inherit.js';
+import { type InheritedKind, inheritance, scalersOf } from './inherit.js';
 
 /**
  * Scalers of a target; gradients flow to those of the auxiliary model.
  *
  * @param scalers `scalers.KIND` of the auxiliary model, `[layers, count, ...scaler]`
  * @returns the same of the target
+ * @throws ModelError when a kind has no scalers, as for the head of a model that has one of its own.
  */
 export function inheritInStep(
   auxiliary: ModelSpec,
@@ -18,8 +19,7 @@ export function inheritInStep(
 ): Map<string, Tensor> {
   const inherited = new Map<string, Tensor>();
   for (const kind of inheritance(auxiliary, target, layout)) {
-    const name = SCALERS + kind.target.kind.name;
-    inherited.set(name, inheritKind(kind, scalers.get(name) as Tensor));
+    inherited.set(SCALERS + kind.target.kind.name, inheritKind(kind, scalersOf(scalers, kind.source)));
   }
   return inherited;
 }

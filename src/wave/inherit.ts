@@ -6,8 +6,9 @@
  * blocks is scaled by `ra / r`, and what is added to the residual stream more or fewer times (output projection and
  * second MLP layer, weight and bias) by `La / L`.
  */
+import { ModelError } from '../base/errors.js';
 import type { ModelSpec } from '../model/spec.js';
-import { isSplit, type KindShape, kindShapes, type TemplateLayout } from './bank.js';
+import { isSplit, type KindShape, kindShapes, OWN, SCALERS, type TemplateLayout } from './bank.js';
 import type { Kind } from './kinds.js';
 
 /** How the scalers of one kind are inherited; every step is linear. */
@@ -35,6 +36,18 @@ export function inheritance(auxiliary: ModelSpec, target: ModelSpec, layout: Tem
         (addsToResidual(kind) ? auxiliary.depth / target.depth : 1),
     };
   });
+}
+
+/**
+ * The scalers of one kind.
+ *
+ * @throws ModelError when there are none, as for the head of a model that has one of its own.
+ */
+export function scalersOf<T>(scalers: ReadonlyMap<string, T>, { kind }: KindShape): T {
+  const found = scalers.get(SCALERS + kind.name);
+  if (found !== undefined) return found;
+  const why = scalers.has(OWN + kind.name) ? ': the model has a head of its own, which no other size can inherit' : '';
+  throw new ModelError(`${SCALERS}${kind.name} is missing${why}`);
 }
 
 /** Weights of linear interpolation: row `l` has at most two entries that are not 0. One layer takes the middle. */

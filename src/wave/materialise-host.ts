@@ -1,12 +1,11 @@
 /** Weights from templates and scalers on the host, tensor by tensor, for a checkpoint. */
-
 import { elementCount } from '../base/shape.js';
 import { collect, type Fill } from '../model/fill.js';
 import type { ModelSpec } from '../model/spec.js';
-import { isBlockwise } from './arrangement.js';
 import { isSplit, type KindShape, kindShapes, OWN, SCALERS, TEMPLATES, type TemplateLayout } from './bank.js';
 import type { NamedValues } from './inherit-host.js';
 import { type Axis, isHead, kindName } from './kinds.js';
+import { type AxisBlocks, axisBlocks, place } from './offsets.js';
 import { OuterSum } from './outer-sum.js';
 
 /**
@@ -59,16 +58,7 @@ interface Rows {
   readonly order: 'template-outer' | 'scaler-outer';
 }
 
-/** An axis of the tensor, cut into blocks. */
-interface AxisBlocks {
-  /** Length in the template. */
-  readonly size: number;
-  /** Blocks of that length; 1 if the axis is not split. */
-  readonly blocks: number;
-  readonly groups: number;
-  readonly blockwise: boolean;
-}
-
+/** An axis that is not split, or none. */
 const TRIVIAL: AxisBlocks = { size: 1, blocks: 1, groups: 1, blockwise: true };
 
 function rowsOf({ kind, template, blocks }: KindShape, layout: TemplateLayout): Rows {
@@ -77,8 +67,7 @@ function rowsOf({ kind, template, blocks }: KindShape, layout: TemplateLayout): 
   kind.axes.forEach((axis: Axis, i) => {
     const size = template[i];
     if (isSplit(axis)) {
-      const blockwise = isBlockwise(axis, layout.kronecker, 'standard');
-      axes.push({ size, blocks, groups: axis.groups, blockwise });
+      axes.push(axisBlocks(axis, size, blocks, layout));
     } else if (wasFixed) {
       axes.push({ ...TRIVIAL, size: size * (axes.pop()?.size ?? 1) });
     } else {
@@ -107,11 +96,4 @@ function writeRows(kernel: OuterSum, { count, scaler, template }: KindShape, row
       }
     }
   }
-}
-
-/** Position on the axis of the tensor of entry `i` of the template in one block. */
-function place({ size, blocks, groups, blockwise }: AxisBlocks, i: number, block: number): number {
-  const unit = size / groups;
-  const within = i % unit;
-  return (i - within) * blocks + (blockwise ? block * unit + within : within * blocks + block);
 }

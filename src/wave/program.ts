@@ -26,6 +26,7 @@ export interface TemplateModel {
   readonly auxiliary?: ModelSpec;
 }
 
+/** What a training step over templates computes. */
 export interface TemplateTrainingOptions {
   readonly batch: number;
   readonly dropPath: boolean;

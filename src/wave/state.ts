@@ -6,6 +6,7 @@ import { kindShapes, OWN, SCALERS, TEMPLATES, type TemplateLayout } from './bank
 import type { NamedValues } from './inherit-host.js';
 import { isHead } from './kinds.js';
 
+/** What of a state of templates trains. */
 export interface TemplateTrainingRule {
   /** Whether templates train too (distillation), or scalers alone (fit). */
   readonly templates: boolean;

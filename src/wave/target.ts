@@ -1,5 +1,6 @@
 /** Which models a bank can make: their sizes, and what to take instead of a size that does not fit. */
 import { ModelError } from '../base/errors.js';
+import { MOST } from '../model/limits.js';
 import type { ModelSpec } from '../model/spec.js';
 import type { BankSpec } from './bank.js';
 
@@ -16,14 +17,10 @@ export interface TargetSize {
  * model; the head size stays, the MLP keeps its ratio.
  *
  * @throws ModelError when the width is no multiple of the template width or of the head size, naming the nearest widths
- * that are; when heads do not divide the width; when a size is no whole number of at least 1.
+ * that are; when heads do not divide the width; as {@link checkTargetSize}.
  */
 export function targetSpec({ model, templates }: BankSpec, { depth, width, heads }: TargetSize): ModelSpec {
-  for (const [name, size] of Object.entries({ depth, width, heads: heads ?? 1 })) {
-    if (!(Number.isInteger(size) && size >= 1)) {
-      throw new ModelError(`${name} must be a whole number of at least 1, found ${size}`);
-    }
-  }
+  checkTargetSize({ depth, width, heads });
   const headSize = model.width / model.heads;
   const unit = heads === undefined ? widthUnit({ model, templates }) : templates.width;
   if (width % unit !== 0) {
@@ -50,6 +47,17 @@ export function targetSpec({ model, templates }: BankSpec, { depth, width, heads
     heads: targetHeads,
     hidden: (model.hidden / blocks) * (width / templates.width),
   };
+}
+
+/** @throws ModelError when a size is no whole number, or beyond what is taken for a ViT's. */
+export function checkTargetSize({ depth, width, heads = 1 }: TargetSize): void {
+  for (const [name, size] of Object.entries({ depth, width, heads })) {
+    if (!(Number.isInteger(size) && size >= 1)) {
+      throw new ModelError(`${name} must be a whole number of at least 1, found ${size}`);
+    }
+    const most = MOST[name as 'depth' | 'width' | 'heads'];
+    if (size > most) throw new ModelError(`${name} must be at most ${most}, found ${size}`);
+  }
 }
 
 /** What the widths of targets are multiples of, when their heads keep the auxiliary model's head size. */

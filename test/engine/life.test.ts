@@ -12,7 +12,8 @@ import type { Engine, TrainingProgram } from '#wave/engine/types.js';
 import { ADAMW, entries, given } from '../support/engine.js';
 
 const run = promisify(execFile);
-const child = fileURLToPath(new URL('./fixtures/idle-engine.mjs', import.meta.url));
+const fixture = (name: string) => fileURLToPath(new URL(`./fixtures/${name}.mjs`, import.meta.url));
+const child = fixture('idle-engine');
 
 const PROGRAM: TrainingProgram = {
   inputs: new Map(),
@@ -33,8 +34,9 @@ async function running() {
 
 describe('an engine', () => {
   it('whose thread dies fails what waits and what comes after', async () => {
-    const { worker, state, step } = await running();
-    const waiting = step.run(new Map(), { learningRate: 0.1 });
+    const { worker, state } = await running();
+    // Ended from outside in native code, a thread takes the process with it: reading is none, and there is much of it.
+    const waiting = Promise.all(Array.from({ length: 200 }, () => state.read()));
     void worker.terminate();
     await expect(waiting).rejects.toThrow(EngineError);
     await expect(waiting).rejects.toThrow(/^engine ort's thread ended with code 1/);
@@ -43,11 +45,11 @@ describe('an engine', () => {
 
   it('whose thread fails says what happened', async () => {
     const { worker, state, step } = await running();
-    const waiting = step.run(new Map(), { learningRate: 0.1 });
+    await step.run(new Map(), { learningRate: 0.1 });
+    const ended = once(worker, 'exit');
     // No request looks like this.
     worker.postMessage(null);
-    await waiting.catch(() => undefined);
-    await new Promise((resolve) => worker.once('exit', resolve));
+    await ended.catch(() => undefined);
     await expect(state.read()).rejects.toThrow(EngineError);
     await expect(state.read()).rejects.toThrow(/^engine ort stopped: /);
   });
@@ -60,6 +62,16 @@ describe('an engine', () => {
     await refused;
     await expect(state.read()).rejects.toThrow(/the engine was disposed of/);
     await engine.dispose();
+  });
+
+  it.each(['load', 'step'])('that is disposed of in the middle of a %s waits for it', async (moment) => {
+    const { stderr } = await run(process.execPath, [fixture('ending-engine'), moment, 'dispose']);
+    expect(stderr).toBe('');
+  });
+
+  it.each(['load', 'step'])('lets the process exit in the middle of a %s', async (moment) => {
+    const ended = run(process.execPath, [fixture('ending-engine'), moment, 'exit']);
+    await expect(ended).rejects.toMatchObject({ code: 3, signal: null, stderr: '' });
   });
 
   it('does not keep the process alive while it is idle, but while it works', async () => {

@@ -97,6 +97,7 @@ describe('planTarget', () => {
   it.each([
     [{ depth: 0, width: 8 }, 'depth must be a whole number of at least 1, found 0'],
     [{ depth: 1, width: 8.5 }, 'width must be a whole number of at least 1, found 8.5'],
+    [{ depth: 1e9, width: 8 }, 'depth must be at most 1024, found 1000000000'],
     [{ depth: 1, width: 8, heads: -1 }, 'heads must be a whole number of at least 1, found -1'],
   ])('refuses %j', (size, message) => {
     expect(() => planTarget('m', method('any', 'any'), ancestorInputs(), size)).toThrow(new ModelError(message));

@@ -13,6 +13,7 @@ import { checkDistill, type DistillConfig, type DistillResult, distill } from '#
 import { evaluate, evaluateSchema } from '#wave/stages/evaluate.js';
 import {
   checkTogether,
+  closedFormFor,
   inheritScalers,
   loadScalers,
   loadTemplates,
@@ -103,6 +104,26 @@ describe('what is learned', () => {
     const random = await distill(config, { ancestor }, out('random'), context());
     const closed = await distill({ ...config, start: 'closed-form' }, { ancestor }, out('closed'), context());
     expect((await loadTemplates(random.templates)).values).not.toEqual((await loadTemplates(closed.templates)).values);
+    expect(random.startErrors).toBeUndefined();
+  });
+
+  it('tells how near the closed-form start is to the ancestor, kind by kind', async () => {
+    const told = context();
+    const config = distillation({ train: { steps: 1, batch: 32 } });
+    const { startErrors = {} } = await distill(config, { ancestor }, out('near'), told);
+    const { spec, values } = await loadModel(ancestor);
+    const layout = { width: 16, count: 4, small_count: 1, kronecker: 'template-outer' } as const;
+    expect(startErrors).toEqual(Object.fromEntries(closedFormFor(spec, spec, values, layout, config.seed).errors));
+    const matrices = ['attn.qkv', 'attn.proj', 'mlp.fc1', 'mlp.fc2'].map(
+      (name) => startErrors[`blocks.${name}.weight`],
+    );
+    const mean = matrices.reduce((sum, error) => sum + error / 4, 0);
+    expect(told.events).toContainEqual({
+      type: 'note',
+      text: `closed-form start: leaves ${(100 * mean).toFixed(1)} % of the matrices, by norm`,
+    });
+    const resumed = await distill(config, { ancestor }, out('near', true), context());
+    expect(resumed.startErrors).toBeUndefined();
   });
 });
 
@@ -181,6 +202,16 @@ describe('an interrupted run', () => {
     expect(await written(`${name}-stopped`)).toEqual(await written(name));
     const timeless = (run: string) => metrics(run).map((line) => ({ ...line, images_per_second: 0 }));
     expect(timeless(`${name}-stopped`)).toEqual(timeless(name));
+  });
+
+  it('that was stopped while the ancestor is decomposed leaves nothing', async () => {
+    const stopping = context((event, stop) => {
+      if (event.type === 'phase' && event.text === 'decomposing the ancestor') stop();
+    });
+    await expect(distill(distillation(), { ancestor }, out('early'), stopping)).rejects.toThrow(
+      new InterruptedError('stopped before the first step; nothing was written'),
+    );
+    expect(existsSync(at('early'))).toBe(false);
   });
 
   it('whose templates were written and scalers not is no finished one, and is finished when resumed', async () => {

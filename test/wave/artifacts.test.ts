@@ -134,6 +134,16 @@ describe('templates', () => {
       { ...BANK, model: { ...BANK.model, heads: 3 } },
       /^metadata wave\.spec: model: width 16 is not divisible by heads 3: .*; write the file again$/,
     ],
+    [
+      'more blocks than any model has',
+      { ...BANK, model: { ...BANK.model, depth: 1e12 } },
+      /^metadata wave\.spec: model\.depth: expected at most 1024, found 1000000000000; write the file again$/,
+    ],
+    [
+      'more templates than any bank has',
+      { ...BANK, templates: layoutOf(8, { small_count: 5000 }) },
+      /^metadata wave\.spec: templates\.small_count: expected at most 4096, found 5000; write the file again$/,
+    ],
   ])('refuse a description with %s', async (what, spec, message) => {
     const file = await write(`spec ${what}`, 'templates', spec, ofTemplates);
     expect(await refusal(file, loadTemplates)).toMatch(message);

@@ -163,6 +163,8 @@ describe('targetSpec', () => {
     [{ depth: 2, width: 32.5 }, 'width must be a whole number of at least 1, found 32.5'],
     [{ depth: 2, width: -32 }, 'width must be a whole number of at least 1, found -32'],
     [{ depth: 2, width: 32, heads: 0 }, 'heads must be a whole number of at least 1, found 0'],
+    [{ depth: 1e9, width: 32 }, 'depth must be at most 1024, found 1000000000'],
+    [{ depth: 2, width: 2 ** 40 }, 'width must be at most 65536, found 1099511627776'],
     [{ depth: Number.NaN, width: 32 }, 'depth must be a whole number of at least 1, found NaN'],
   ])('refuses sizes that no model has: %o', (size, message) => {
     expect(() => target(size)).toThrow(message);

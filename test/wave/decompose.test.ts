@@ -174,7 +174,7 @@ it('refuses weights that are not numbers, naming them', () => {
   (weights.get('blocks.1.mlp.fc2.weight') as Float32Array)[3] = Number.NaN;
   expect(() => closedForm(model, weights, layoutOf(8))).toThrow(ModelError);
   expect(() => closedForm(model, weights, layoutOf(8))).toThrow(
-    'closed-form start: blocks.mlp.fc2.weight of the ancestor is not finite; ',
+    'closed-form start: blocks.1.mlp.fc2.weight of the ancestor is not finite; ',
   );
 });
 

@@ -1,6 +1,7 @@
 /** Inherited scalers: host and step alike, what each rule keeps, and what it leaves alone. */
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { ModelError } from '#wave/base/errors.js';
 import type { ModelSpec } from '#wave/model/spec.js';
 import { CONVENTIONS, kindShapes, SCALERS, scalerShapes, type TemplateLayout } from '#wave/wave/bank.js';
 import { layerMix } from '#wave/wave/inherit.js';
@@ -63,6 +64,24 @@ describe('in a step and on the host', () => {
     );
     for (const [name, values] of onHost) expectClose(name, inStep[name], values, { absolute: 1e-6 });
   });
+});
+
+it('refuses a model with a head of its own, in a step and on the host', async () => {
+  const given = parts(AUXILIARY, LAYOUT);
+  const { [`${SCALERS}head.weight`]: _, ...scalers } = given;
+  const own = { ...scalers, 'own.head.weight': { shape: [4, 16], values: new Float32Array(64) } };
+  const target = resized(AUXILIARY, 2, 24);
+  const problem = new ModelError(
+    'scalers.head.weight is missing: the model has a head of its own, which no other size can inherit',
+  );
+  expect(() => inheritScalers(AUXILIARY, target, LAYOUT, valuesOf(own))).toThrow(problem);
+  const inStep = evaluate(engine, own, (fed) =>
+    Object.fromEntries(inheritInStep(AUXILIARY, target, LAYOUT, new Map(Object.entries(fed)))),
+  );
+  await expect(inStep).rejects.toThrow(problem);
+  expect(() => inheritScalers(AUXILIARY, target, LAYOUT, valuesOf(scalers))).toThrow(
+    new ModelError('scalers.head.weight is missing'),
+  );
 });
 
 it('leaves the scalers alone at the size of the auxiliary model', () => {

@@ -32,6 +32,9 @@ interface Case
   readonly kd: NonNullable<TemplateTrainingOptions['kd']>;
   readonly ce_weight: number;
   readonly auxiliary?: Omit<Case, 'auxiliary'>;
+  /** Whether there is a distillation token, and how many register tokens. */
+  readonly distilled?: boolean;
+  readonly registers?: number;
 }
 
 const read = (name: string) => tensorFixture(name, fixture(name));
@@ -45,13 +48,16 @@ function decisions(values: Float32Array, classes: number): Float32Array {
   );
 }
 
-describe.each([0, 1, 2, 3, 4, 5])('PyTorch case %i', (number) => {
+const modelOf = (sizes: Case): ModelSpec =>
+  specOf(sizes, { distillation_token: sizes.distilled ?? false, register_tokens: sizes.registers ?? 0 });
+
+describe.each([0, 1, 2, 3, 4, 5, 6, 7])('PyTorch case %i', (number) => {
   it('gives the same logits, losses and gradients of every template and scaler', async () => {
     const { tensors, metadata } = await read(`pytorch-${number}.safetensors`);
     const sizes = JSON.parse(metadata.get('case') as string) as Case;
     const { batch, classes, channels, image, template, count, small_count, kronecker, kd } = sizes;
-    const model = specOf(sizes);
-    const auxiliary = sizes.auxiliary && specOf(sizes.auxiliary);
+    const model = modelOf(sizes);
+    const auxiliary = sizes.auxiliary && modelOf(sizes.auxiliary);
     const layout = { width: template, count, small_count, kronecker };
     const images = pure.normalSized('images', batch * channels * image ** 2);
     const ancestor = pure.normalSized('ancestor', batch * classes);

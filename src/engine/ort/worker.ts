@@ -2,12 +2,13 @@
  * The engine's worker thread. onnxruntime's `run` blocks the thread that calls it, so it runs here and the main thread
  * stays free for signals, progress and data.
  */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { EngineError } from '../../base/errors.js';
 import { elementCount } from '../../base/shape.js';
 import { ortMessage } from '../ort-message.js';
 import { externalLayout } from './external-layout.js';
+import { NativeGate } from './native-gate.js';
 import { EXTERNAL_DATA_FILE } from './onnx-writer.js';
 import { STEP_SCALAR_COUNT } from './step-scalars.js';
 import {
@@ -227,14 +228,23 @@ const handlers: Handlers = {
 const port = parentPort;
 if (!port) throw new Error('internal: worker.js is a worker thread, not a program');
 
+const gate = new NativeGate(workerData as SharedArrayBuffer);
+gate.leave();
+
 async function answer({ id, method, request }: RequestMessage): Promise<void> {
   let message: ReplyMessage;
+  if (!gate.enter()) {
+    port?.postMessage({ id, error: 'internal: the engine was disposed of' } satisfies ReplyMessage);
+    return;
+  }
   try {
     const handle = handlers[method] as (request: unknown) => Promise<Requests[Method]['reply']>;
     message = { id, reply: await handle(request) };
   } catch (error) {
     const { message: text, stack } = error instanceof Error ? error : new Error(String(error));
     message = { id, error: text, ...(stack === undefined ? {} : { stack }) };
+  } finally {
+    gate.leave();
   }
   port?.postMessage(message);
 }

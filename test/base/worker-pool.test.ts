@@ -1,12 +1,13 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { DataError } from '#wave/base/errors.js';
-import { WorkerPool } from '#wave/data/worker-pool.js';
+import { WorkerPool } from '#wave/base/worker-pool.js';
 
 const URL_OF_WORKER = new URL('./fixtures/pool-worker.mjs', import.meta.url);
 
 let pool: WorkerPool<unknown, number> | undefined;
 function start(count: number, url = URL_OF_WORKER): WorkerPool<unknown, number> {
-  pool = new WorkerPool('test thread', url, 10, count);
+  const failure = (message: string) => new DataError(message);
+  pool = new WorkerPool({ name: 'test thread', url, threads: count, workerData: 10, failure });
   return pool;
 }
 afterEach(() => pool?.close());

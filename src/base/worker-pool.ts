@@ -3,17 +3,17 @@
  * threads keep the process alive only while they have work, and any failure, theirs or in a job, ends the whole pool
  * with one error: half a pool would silently be a slow pool.
  */
-import { Worker } from 'node:worker_threads';
-import { DataError } from '../base/errors.js';
+import { type MessagePort, type Transferable, Worker } from 'node:worker_threads';
+import type { WaveError } from './errors.js';
 
 /** Sent to a worker. */
-export interface JobMessage<Job> {
+interface JobMessage<Job> {
   readonly id: number;
   readonly job: Job;
 }
 
 /** Sent back by a worker: a result, or why there is none. */
-export type ReplyMessage<Result> =
+type ReplyMessage<Result> =
   | { readonly id: number; readonly result: Result }
   | { readonly id: number; readonly error: string };
 
@@ -32,22 +32,31 @@ interface Thread {
 /** Room for short-lived objects in a thread, MB: batches live outside of it, and the default grows without need. */
 const YOUNG_GENERATION_MB = 4;
 
+export interface WorkerPoolOptions {
+  /** For messages. */
+  readonly name: string;
+  /** Compiled module that each thread runs; it answers jobs with `answerJobs`. */
+  readonly url: URL;
+  readonly threads: number;
+  /** Handed to each thread once; shared memory in it is not copied. */
+  readonly workerData?: unknown;
+  /** The error that a failure is thrown as. */
+  readonly failure: (message: string) => WaveError;
+}
+
 export class WorkerPool<Job, Result> {
   readonly #threads: Thread[] = [];
   readonly #pending = new Map<number, Pending<Result>>();
   readonly #name: string;
+  readonly #makeError: (message: string) => WaveError;
   #nextId = 0;
-  #failure: DataError | undefined;
+  #failure: WaveError | undefined;
   #closing: Promise<void> | undefined;
 
-  /**
-   * @param name of the pool, for messages.
-   * @param url compiled module that each thread runs; it answers `JobMessage`s with `ReplyMessage`s.
-   * @param workerData handed to each thread once; shared memory in it is not copied.
-   */
-  constructor(name: string, url: URL, workerData: unknown, count: number) {
+  constructor({ name, url, threads, workerData, failure }: WorkerPoolOptions) {
     this.#name = name;
-    for (let i = 0; i < count; i++) {
+    this.#makeError = failure;
+    for (let i = 0; i < threads; i++) {
       // The flags of this process are not for the threads: `--input-type` alone would keep them from starting.
       const worker = new Worker(url, {
         workerData,
@@ -68,22 +77,23 @@ export class WorkerPool<Job, Result> {
   /**
    * Gives a job to the thread with the least to do.
    *
-   * @throws {DataError} (as a rejection) if the pool failed, fails meanwhile, or is closed.
+   * @param transfer memory that moves to the thread and is gone here.
+   * @throws {WaveError} (as a rejection) if the pool failed, fails meanwhile, or is closed.
    */
-  run(job: Job): Promise<Result> {
+  run(job: Job, transfer: readonly Transferable[] = []): Promise<Result> {
     if (this.#failure) return Promise.reject(this.#failure);
     const thread = this.#threads.reduce((least, other) => (other.jobs < least.jobs ? other : least));
     const id = this.#nextId++;
     return new Promise<Result>((resolve, reject) => {
       this.#pending.set(id, { thread, resolve, reject });
       if (thread.jobs++ === 0) thread.worker.ref();
-      thread.worker.postMessage({ id, job } satisfies JobMessage<Job>);
+      thread.worker.postMessage({ id, job } satisfies JobMessage<Job>, transfer);
     });
   }
 
   /** Ends the threads; jobs under way are rejected. May be called again. */
   close(): Promise<void> {
-    this.#failure ??= new DataError(`${this.#name}: closed while in use`);
+    this.#failure ??= this.#makeError(`${this.#name}: closed while in use`);
     this.#closing ??= this.#end(this.#failure);
     return this.#closing;
   }
@@ -103,13 +113,38 @@ export class WorkerPool<Job, Result> {
 
   #fail(message: string): void {
     if (this.#failure) return;
-    this.#failure = new DataError(message.split('\n')[0]);
+    this.#failure = this.#makeError(message.split('\n')[0]);
     this.#closing ??= this.#end(this.#failure);
   }
 
-  async #end(reason: DataError): Promise<void> {
+  async #end(reason: WaveError): Promise<void> {
     for (const { reject } of this.#pending.values()) reject(reason);
     this.#pending.clear();
     await Promise.all(this.#threads.map(({ worker }) => worker.terminate()));
   }
+}
+
+/** The memory of some arrays, to be moved to another thread; what is shared need not be. */
+export function memoryOf(arrays: Iterable<ArrayBufferView>): ArrayBuffer[] {
+  const buffers = new Set(Array.from(arrays, ({ buffer }) => buffer));
+  return [...buffers].filter((buffer) => buffer instanceof ArrayBuffer);
+}
+
+/** What a thread makes of a job; memory in `transfer` moves to the caller. */
+export interface Answer<Result> {
+  readonly result: Result;
+  readonly transfer: readonly Transferable[];
+}
+
+/** The thread's side: answers every job that arrives at `port`, the thread's own. */
+export function answerJobs<Job, Result>(port: MessagePort | null, answer: (job: Job) => Answer<Result>): void {
+  port?.on('message', ({ id, job }: JobMessage<Job>) => {
+    try {
+      const { result, transfer } = answer(job);
+      port.postMessage({ id, result } satisfies ReplyMessage<Result>, transfer);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      port.postMessage({ id, error: message } satisfies ReplyMessage<Result>);
+    }
+  });
 }
