@@ -63,7 +63,7 @@ print([
     return [
       stage,
       summary(all.map((one) => one?.top1)),
-      `${stored}`,
+      `${stored ?? '-'}`,
       share === undefined ? '' : `${(100 * share).toFixed(1)} %`,
     ];
   }),
