@@ -8,20 +8,20 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Columns of the table: heading, and the stage and key of its number. */
-const COLUMNS = [
+/** Rows of the table: what was done, and the stage and key of its number. */
+const ROWS = [
   ['scratch, 300 steps', 'scratch', 'top1'],
-  ['weight selection: start', 'selection-tuned', 'startTop1'],
-  ['300 steps', 'selection-tuned', 'top1'],
-  ['paper form: start', 'random-fit', 'startTop1'],
-  ['fit', 'random-fit', 'top1'],
-  ['+150', 'random-tuned', 'top1'],
-  ['inherited: start', 'inherited-fit', 'startTop1'],
-  ['fit', 'inherited-fit', 'top1'],
-  ['+150', 'inherited-tuned', 'top1'],
-  ['multi-size: start', 'multi-fit', 'startTop1'],
-  ['fit', 'multi-fit', 'top1'],
-  ['+150', 'multi-tuned', 'top1'],
+  ['weight selection, start', 'selection-tuned', 'startTop1'],
+  ['weight selection, 300 steps', 'selection-tuned', 'top1'],
+  ["paper's form, start", 'random-fit', 'startTop1'],
+  ["paper's form, fit", 'random-fit', 'top1'],
+  ["paper's form, fit + 150 steps", 'random-tuned', 'top1'],
+  ['inherited, start', 'inherited-fit', 'startTop1'],
+  ['inherited, fit', 'inherited-fit', 'top1'],
+  ['inherited, fit + 150 steps', 'inherited-tuned', 'top1'],
+  ['multi-size, start', 'multi-fit', 'startTop1'],
+  ['multi-size, fit', 'multi-fit', 'top1'],
+  ['multi-size, fit + 150 steps', 'multi-tuned', 'top1'],
 ];
 const ONCE = ['ancestor', 'bank', 'bank-single'];
 
@@ -69,12 +69,12 @@ print([
   }),
 ]);
 
-const targets = readdirSync(join(folders[0], 'scratch')).filter((name) =>
-  statSync(join(folders[0], 'scratch', name)).isDirectory(),
-);
-const cells = (target) =>
-  COLUMNS.map(([, stage, key]) => summary(folders.map((folder) => results(folder, stage, target)?.[key])));
+const made = join(folders[0], 'multi');
+const targets = existsSync(made) ? readdirSync(made).filter((name) => statSync(join(made, name)).isDirectory()) : [];
 print([
-  ['width x depth', ...COLUMNS.map(([heading]) => heading)],
-  ...targets.map((target) => [target, ...cells(target)]),
+  ['width x depth', ...targets],
+  ...ROWS.map(([heading, stage, key]) => [
+    heading,
+    ...targets.map((target) => summary(folders.map((folder) => results(folder, stage, target)?.[key]))),
+  ]),
 ]);
