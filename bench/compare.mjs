@@ -1,27 +1,27 @@
 // Mean and spread of a comparison over several seeds, as Markdown tables: the figures of docs/results.md.
 //
 //   wave run configs/mnist/compare.yaml --seed 0 --out runs/compare-0      # and so on, one folder per seed
-//   node bench/compare.mjs runs/compare-0 runs/compare-1 runs/compare-2
+//   npm run -s bench:compare -- runs/compare-0 runs/compare-1 runs/compare-2
 //
 // Reads the records (stage.json) of finished stages. Every cell is the top-1 accuracy on the test images in percent: the
-// mean over the folders and, after ±, the standard deviation (over n - 1).
+// mean over the folders and, after ±, the standard deviation (over n - 1), where there is more than one.
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Columns of the table: heading, and the stage and key of its number. */
-const COLUMNS = [
+/** Rows of the table: what was done, and the stage and key of its number. */
+const ROWS = [
   ['scratch, 300 steps', 'scratch', 'top1'],
-  ['weight selection: start', 'selection-tuned', 'startTop1'],
-  ['300 steps', 'selection-tuned', 'top1'],
-  ['paper form: start', 'random-fit', 'startTop1'],
-  ['fit', 'random-fit', 'top1'],
-  ['+150', 'random-tuned', 'top1'],
-  ['inherited: start', 'inherited-fit', 'startTop1'],
-  ['fit', 'inherited-fit', 'top1'],
-  ['+150', 'inherited-tuned', 'top1'],
-  ['multi-size: start', 'multi-fit', 'startTop1'],
-  ['fit', 'multi-fit', 'top1'],
-  ['+150', 'multi-tuned', 'top1'],
+  ['weight selection, start', 'selection-tuned', 'startTop1'],
+  ['weight selection, 300 steps', 'selection-tuned', 'top1'],
+  ["paper's form, start", 'random-fit', 'startTop1'],
+  ["paper's form, fit", 'random-fit', 'top1'],
+  ["paper's form, fit + 150 steps", 'random-tuned', 'top1'],
+  ['inherited, start', 'inherited-fit', 'startTop1'],
+  ['inherited, fit', 'inherited-fit', 'top1'],
+  ['inherited, fit + 150 steps', 'inherited-tuned', 'top1'],
+  ['multi-size, start', 'multi-fit', 'startTop1'],
+  ['multi-size, fit', 'multi-fit', 'top1'],
+  ['multi-size, fit + 150 steps', 'multi-tuned', 'top1'],
 ];
 const ONCE = ['ancestor', 'bank', 'bank-single'];
 
@@ -43,7 +43,8 @@ function summary(values) {
   const known = values.filter((value) => value !== undefined && value !== null).map((value) => 100 * value);
   if (known.length === 0) return '-';
   const mean = known.reduce((sum, value) => sum + value, 0) / known.length;
-  const spread = Math.sqrt(known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, known.length - 1));
+  if (known.length === 1) return mean.toFixed(2);
+  const spread = Math.sqrt(known.reduce((sum, value) => sum + (value - mean) ** 2, 0) / (known.length - 1));
   return `${mean.toFixed(2)} ± ${spread.toFixed(2)}`;
 }
 
@@ -52,7 +53,7 @@ function print(rows) {
   console.log([head, `|${' --- |'.repeat(rows[0].length)}`, ...body, ''].join('\n'));
 }
 
-console.log(`${folders.length} seeds\n`);
+console.log(folders.length === 1 ? '1 seed\n' : `${folders.length} seeds\n`);
 print([
   ['', 'top-1', 'numbers stored', 'of the ancestor'],
   ...ONCE.map((stage) => {
@@ -62,18 +63,18 @@ print([
     return [
       stage,
       summary(all.map((one) => one?.top1)),
-      `${stored}`,
+      `${stored ?? '-'}`,
       share === undefined ? '' : `${(100 * share).toFixed(1)} %`,
     ];
   }),
 ]);
 
-const targets = readdirSync(join(folders[0], 'scratch')).filter((name) =>
-  statSync(join(folders[0], 'scratch', name)).isDirectory(),
-);
-const cells = (target) =>
-  COLUMNS.map(([, stage, key]) => summary(folders.map((folder) => results(folder, stage, target)?.[key])));
+const made = join(folders[0], 'multi');
+const targets = existsSync(made) ? readdirSync(made).filter((name) => statSync(join(made, name)).isDirectory()) : [];
 print([
-  ['width x depth', ...COLUMNS.map(([heading]) => heading)],
-  ...targets.map((target) => [target, ...cells(target)]),
+  ['width x depth', ...targets],
+  ...ROWS.map(([heading, stage, key]) => [
+    heading,
+    ...targets.map((target) => summary(folders.map((folder) => results(folder, stage, target)?.[key]))),
+  ]),
 ]);

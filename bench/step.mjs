@@ -5,7 +5,8 @@
 // finetune: forward, backward and AdamW; eval: forward with frozen weights; fit: the same step with weights made of frozen
 // templates (--template: their width, --count: how many for each matrix, a quarter of it for other tensors) and scalers that
 // are trained; distill: both are trained, against the logits of an ancestor of the same size, which are computed in every
-// step (--ancestor live) or known (--ancestor cached). Patches are already cut out and in memory, so no data loading is
+// step (--ancestor live) or known (--ancestor cached). --kronecker template-outer (the default) or scaler-outer is the order
+// of the factors of both. Patches are already cut out and in memory, so no data loading is
 // timed; what is timed is what a training loop waits for, the trips to the engine's thread included.
 import { parseArgs } from 'node:util';
 import { createOrtEngine } from '../dist/engine/ort/engine.js';
@@ -53,6 +54,8 @@ for (const [name, value] of Object.entries(number)) {
   if (!Number.isInteger(value) || value < 0) fail(`--${name} must be a whole number, found ${values[name]}`);
 }
 if (!MODES.includes(values.mode)) fail(`--mode must be ${MODES.join(' or ')}, found ${values.mode}`);
+if (!wave.CONVENTIONS.includes(values.kronecker))
+  fail(`--kronecker must be ${wave.CONVENTIONS.join(' or ')}, found ${values.kronecker}`);
 if (!['live', 'cached'].includes(values.ancestor)) fail(`--ancestor must be live or cached, found ${values.ancestor}`);
 const { dim, depth, heads, tokens, batch, classes, steps, warmup } = number;
 const { mode } = values;

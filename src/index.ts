@@ -102,7 +102,7 @@ export {
   fit,
   fitSchema,
 } from './stages/fit.js';
-export { type InitOptions, type InitResult, initTarget } from './stages/init.js';
+export { checkInit, type InitOptions, type InitPlan, type InitResult, initTarget } from './stages/init.js';
 export type { InitFiles } from './stages/init-inputs.js';
 export type { OutFile } from './stages/out-file.js';
 export * from './stages/pipeline/index.js';
@@ -121,4 +121,47 @@ export type { Trained } from './stages/training-run.js';
 // Training.
 export * from './train/index.js';
 // Templates and scalers.
-export * from './wave/index.js';
+export {
+  type Arrangement,
+  type BankSpec,
+  bankSpecSchema,
+  type ClosedForm,
+  type ClosedFormJob,
+  type Convention,
+  checkLayout,
+  checkTogether,
+  closedForm,
+  closedFormFor,
+  closedFormInThread,
+  type DistillationLoss,
+  distillationLoss,
+  inheritScalers,
+  type LoadedBank,
+  type LoadedScalers,
+  loadScalers,
+  loadTemplates,
+  materialise,
+  materialiser,
+  materialiseValues,
+  type NamedValues,
+  randomScalers,
+  randomTemplates,
+  type ScalersOf,
+  type ScalersSpec,
+  saveScalers,
+  saveTemplates,
+  scalerShapes,
+  scalersSpecSchema,
+  type TargetSize,
+  type TemplateLayout,
+  type TemplateModel,
+  type TemplateTrainingOptions,
+  type TemplateTrainingRule,
+  targetSpec,
+  templateEntries,
+  templateInferenceProgram,
+  templateLayoutSchema,
+  templateShapes,
+  templateTrainingProgram,
+  widthUnit,
+} from './wave/index.js';

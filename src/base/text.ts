@@ -1,6 +1,6 @@
 /**
- * Text helpers for names and paths that come from outside: they are shown in messages, sorted into files and must
- * never break a line or a terminal.
+ * Text helpers, most of them for names and paths that come from outside: they are shown in messages, sorted into files
+ * and must never break a line or a terminal.
  */
 
 /** Longest quoted name in a message, in characters: enough for any real tensor name, short enough for one line. */
@@ -23,6 +23,11 @@ export function printable(text: string): string {
 export function quote(name: string): string {
   const cut = name.length > MAX_QUOTED_CHARACTERS ? `${name.slice(0, MAX_QUOTED_CHARACTERS)}…` : name;
   return printable(JSON.stringify(cut));
+}
+
+/** `312 MiB` of bytes. */
+export function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 2 ** 20)} MiB`;
 }
 
 /** Whether a string holds no lone surrogate, so that it has a UTF-8 form. */

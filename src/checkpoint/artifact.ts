@@ -96,16 +96,19 @@ export function readArtifactInfo(file: Pick<SafetensorsReader, 'source' | 'metad
 
 /**
  * The artifact's information, if it is of one of the given kinds.
+ * @param advice what to do if it is not, for the message
  * @throws {CheckpointError} WrongKind naming what was found and what was expected; InvalidArtifact.
  */
 export function expectKind(
   file: Pick<SafetensorsReader, 'source' | 'metadata'>,
-  ...kinds: readonly ArtifactKind[]
+  kind: ArtifactKind | readonly ArtifactKind[],
+  advice = 'name another file',
 ): ArtifactInfo {
+  const kinds = [kind].flat();
   const info = readArtifactInfo(file);
   if (info === undefined || !kinds.includes(info.kind)) {
     const found = info === undefined ? 'a safetensors file of another tool (it has no wave.kind)' : describe(info.kind);
-    const problem = `is ${found}, expected ${kinds.map(describe).join(' or ')}; name another file`;
+    const problem = `is ${found}, expected ${kinds.map(describe).join(' or ')}; ${advice}`;
     throw new CheckpointError('WrongKind', file.source, problem);
   }
   return info;

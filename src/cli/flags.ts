@@ -97,9 +97,9 @@ export const heads: Flag = {
   min: 1,
 };
 
-/** `heads` of a command whose only checkpoint is the ancestor. */
 export const ancestorHeads: Flag = {
   ...heads,
+  name: 'ancestor-heads',
   description: 'Attention heads of the ancestor, for a checkpoint that does not say how many it has',
   group: 'Input',
 };

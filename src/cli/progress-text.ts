@@ -40,14 +40,9 @@ export function share(value: number): string {
   return `${(100 * value).toFixed(1)} %`;
 }
 
-/** `312 MiB` of bytes. */
-export function mebibytes(bytes: number): string {
-  return `${Math.round(bytes / 2 ** 20)} MiB`;
-}
-
-/** `64x4`: width and depth. */
-export function sizeText({ width, depth }: { readonly width: number; readonly depth: number }): string {
-  return `${width}x${depth}`;
+/** `1 step`, `3 steps`. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 /** `3:21` or `1:02:03` of seconds. */

@@ -1,5 +1,5 @@
 /** What a command that trains prints in the end. */
-import { duration, share } from './progress-text.js';
+import { count, duration, share } from './progress-text.js';
 import { renderPairs } from './table.js';
 
 /** What every training gives. */
@@ -45,8 +45,4 @@ export function renderTrained(result: TrainedFacts, made: readonly Row[], more: 
     ['time', duration(result.seconds) + speed],
     ['engine', `${result.engine}/${result.device}`],
   ]);
-}
-
-function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }

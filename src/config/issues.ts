@@ -44,11 +44,16 @@ function problemsOfIssue(issue: Issue, tree: Tree, schema: JsonSchema, name: Nam
   return [{ origin, path: name(issue.path), message: valueMessage(issue, node, schema) }];
 }
 
+/** `{depth:3}`: without a space, YAML takes all of it for a key. */
+const GLUED_VALUE = /^([^:]+):([^:]*)$/;
+
 function unknownKey(key: string, path: readonly PropertyKey[], node: Tree | undefined, schema: JsonSchema): string {
   const known = knownKeys(schema, path, (name) => {
     const value = node?.kind === 'map' ? node.entries.get(name)?.value : undefined;
     return value?.kind === 'scalar' ? value.value : undefined;
   });
+  const glued = GLUED_VALUE.exec(key);
+  if (glued !== null) return `unknown key, a space is missing after the colon: write \`${glued[1]}: ${glued[2]}\``;
   const near = closest(key, known);
   if (near !== undefined) return `unknown key, did you mean \`${near}\`?`;
   const places = placesOf(schema, key).filter((place) => place !== path.join('.'));

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DataError } from '../base/errors.js';
+import { elementCount } from '../base/shape.js';
 import { allocatePixels, type ImageSource, memorySource } from './source.js';
 
 /** Paths of one split. */
@@ -77,7 +78,7 @@ async function readIdx(path: string, kind: keyof typeof KINDS): Promise<{ length
   const lengths = Array.from({ length: rank }, (_, axis) => bytes.readUInt32BE(4 + 4 * axis));
   const shape = lengths.join(' x ');
   if (lengths.includes(0)) throw refuse(`holds nothing: its shape is ${shape}`);
-  const promised = lengths.reduce((product, length) => product * length, 1);
+  const promised = elementCount(lengths);
   const found = bytes.length - header;
   if (found < promised) throw refuse(`truncated: the header promises ${shape} = ${promised} bytes, ${found} follow`);
   if (found > promised) throw refuse(`${found - promised} bytes too long for its shape ${shape}`);

@@ -14,8 +14,3 @@ export type TensorValues = Float32Array | Int32Array;
 
 /** Tensors by name. Iteration order is insertion order and is the order of parameters everywhere. */
 export type TensorSpecs = ReadonlyMap<string, TensorSpec>;
-
-/** Number of elements of `shape`; 1 for a scalar. */
-export function elementCount(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}

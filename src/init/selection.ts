@@ -1,4 +1,5 @@
 /** Choosing entries of tensors along their axes. */
+import { elementCount } from '../base/shape.js';
 
 /** Positions to keep along an axis; undefined keeps all. */
 export type Kept = Int32Array | undefined;
@@ -52,7 +53,7 @@ function rowStarts(shape: readonly number[], kept: readonly Kept[]): Int32Array 
   let starts = Int32Array.of(0);
   for (let axis = 0; axis < shape.length - 1; axis++) {
     const chosen = kept[axis] ?? Int32Array.from({ length: shape[axis] }, (_, i) => i);
-    const stride = shape.slice(axis + 1).reduce((product, size) => product * size, 1);
+    const stride = elementCount(shape.slice(axis + 1));
     const finer = new Int32Array(starts.length * chosen.length);
     for (let i = 0; i < finer.length; i++) {
       finer[i] = starts[Math.floor(i / chosen.length)] + chosen[i % chosen.length] * stride;

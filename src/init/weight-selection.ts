@@ -3,6 +3,7 @@
  * same ones in every tensor; of the blocks the first ones are taken.
  */
 import { z } from 'zod';
+import { elementCount } from '../base/shape.js';
 import { initialiser } from '../model/initialise.js';
 import { parameterShapes } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -36,7 +37,7 @@ export const weightSelection = defineMethod({
     const isFresh = (name: string) => head === 'fresh' && isHead(name);
     let transferred = 0;
     for (const [name, shape] of parameterShapes(target)) {
-      if (!isFresh(name)) transferred += shape.reduce((product, size) => product * size, 1);
+      if (!isFresh(name)) transferred += elementCount(shape);
     }
     return {
       transferred,

@@ -11,12 +11,15 @@ export interface Hints {
   readonly heads?: number;
   /** How the user gives the heads, for messages; default `--heads`. */
   readonly headsFlag?: string;
+  /** What the user may give instead of a model, for messages: `--templates and --scalers`. */
+  readonly insteadOfModel?: string;
   /** Height and width, pixels; default: square. */
   readonly image?: readonly [number, number];
 }
 
-/** The usual flag for the heads of a checkpoint. */
+/** The usual flag for the heads of a checkpoint, and the one for those of an ancestor beside another model. */
 export const HEADS_FLAG = '--heads';
+export const ANCESTOR_HEADS_FLAG = '--ancestor-heads';
 
 /** Epsilon of timm's ViTs, which is not stored in a checkpoint. */
 const TIMM_EPS = 1e-6;

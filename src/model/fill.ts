@@ -1,4 +1,5 @@
 /** Parameters that are made when they are asked for, so that one at a time need be in memory. */
+import { elementCount } from '../base/shape.js';
 import { parameterShapes } from './parameters.js';
 import type { ModelSpec } from './spec.js';
 
@@ -9,7 +10,7 @@ export type Fill = (name: string, out: Float32Array) => void;
 export function collect(spec: ModelSpec, fill: Fill): Map<string, Float32Array> {
   const values = new Map<string, Float32Array>();
   for (const [name, shape] of parameterShapes(spec)) {
-    const parameter = new Float32Array(shape.reduce((product, size) => product * size, 1));
+    const parameter = new Float32Array(elementCount(shape));
     fill(name, parameter);
     values.set(name, parameter);
   }

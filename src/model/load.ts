@@ -60,13 +60,19 @@ export async function loadModelSpec(path: string, hints: Hints = {}): Promise<Lo
 async function readSpec(file: SafetensorsReader, path: string, hints: Hints): Promise<LoadedSpec> {
   const described = readArtifactInfo(file) !== undefined;
   const shapes = new Map([...file.tensors].map(([name, { shape }]) => [name, shape]));
-  const spec = described ? storedSpec(expectKind(file, 'model').spec, path) : detectSpec(shapes, hints, path);
+  const spec = described ? storedSpec(storedBy(file, hints), path) : detectSpec(shapes, hints, path);
   if (hints.heads !== undefined && hints.heads !== spec.heads) {
     const flag = hints.headsFlag ?? HEADS_FLAG;
     throw new ConfigError(`${path}: has ${spec.heads} heads, ${flag} says ${hints.heads}; leave ${flag} out`);
   }
   checkShapes(spec, shapes, path);
   return { spec, sha256: await sha256File(file.files[0]), described };
+}
+
+/** @throws CheckpointError when the file is another kind of artifact. */
+function storedBy(file: SafetensorsReader, { insteadOfModel }: Hints): unknown {
+  const other = insteadOfModel === undefined ? '' : `, or give ${insteadOfModel}`;
+  return expectKind(file, 'model', `name another file${other}`).spec;
 }
 
 function storedSpec(stored: unknown, path: string): ModelSpec {

@@ -1,4 +1,5 @@
 /** Names and shapes of a ViT's parameters, as timm has them, and which group each belongs to. */
+import { elementCount } from '../base/shape.js';
 import { geometry, type ModelSpec } from './spec.js';
 
 /** Shapes by timm name. The order is that of the state everywhere in the suite. */
@@ -37,7 +38,7 @@ export function parameterShapes(spec: ModelSpec): Map<string, readonly number[]>
 /** Number of parameters of a model. */
 export function parameterCount(spec: ModelSpec): number {
   let count = 0;
-  for (const shape of parameterShapes(spec).values()) count += shape.reduce((product, n) => product * n, 1);
+  for (const shape of parameterShapes(spec).values()) count += elementCount(shape);
   return count;
 }
 

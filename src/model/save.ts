@@ -1,4 +1,5 @@
 /** Writes a model artifact. */
+import { elementCount } from '../base/shape.js';
 import { type Lineage, type TensorInput, writeArtifact } from '../checkpoint/index.js';
 import type { Fill } from './fill.js';
 import { parameterShapes } from './parameters.js';
@@ -26,7 +27,7 @@ export async function saveModel(
 
 /** The values of one parameter after the other, in the same memory. */
 function oneAtATime(fill: Fill, shapes: ReadonlyMap<string, readonly number[]>): (name: string) => Float32Array {
-  const sizes = new Map([...shapes].map(([name, shape]) => [name, shape.reduce((product, size) => product * size, 1)]));
+  const sizes = new Map([...shapes].map(([name, shape]) => [name, elementCount(shape)]));
   const memory = new Float32Array(Math.max(...sizes.values()));
   return (name) => {
     const values = memory.subarray(0, sizes.get(name));

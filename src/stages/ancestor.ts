@@ -3,6 +3,7 @@ import { ConfigError, InterruptedError } from '../base/errors.js';
 import { type Dataset, Loader } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
 import { checkFits } from '../model/config.js';
+import { ANCESTOR_HEADS_FLAG } from '../model/detect.js';
 import { type LoadedModel, loadModel } from '../model/load.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
@@ -35,7 +36,7 @@ export async function openAncestor(
   { source, channels }: Dataset,
   context: StageContext,
 ): Promise<LoadedModel> {
-  const ancestor = await loadModel(path, heads === undefined ? {} : { heads });
+  const ancestor = await loadModel(path, { headsFlag: ANCESTOR_HEADS_FLAG, ...(heads === undefined ? {} : { heads }) });
   const image = [source.height, source.width] as const;
   checkFits(ancestor.spec, { channels, classes: source.classes, image }, 'ancestor');
   warnOfOtherPixels(ancestor.spec, preprocessFor(mean, std, channels), context, 'ancestor');

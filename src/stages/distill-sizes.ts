@@ -46,7 +46,7 @@ export function distilledModels(sizes: z.output<typeof sizesSchema>, bank: BankS
 }
 
 /** `64x4`: width and depth; `64x4h8` where the heads are not as many as keep the auxiliary model's head size. */
-export function sizeLabel({ width, depth, heads }: TargetSize, auxiliary?: ModelSpec): string {
+export function sizeLabel({ width, depth, heads }: TargetSize, auxiliary?: Pick<ModelSpec, 'width' | 'heads'>): string {
   const isUsual = auxiliary === undefined || heads === undefined || heads * auxiliary.width === width * auxiliary.heads;
   return isUsual ? `${width}x${depth}` : `${width}x${depth}h${heads}`;
 }

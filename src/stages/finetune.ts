@@ -1,7 +1,7 @@
 /** Stage `finetune`: trains a model, or one materialised from templates and scalers, on a downstream set. */
 import { z } from 'zod';
+import { elementCount } from '../base/shape.js';
 import { checkEngine, createEngine } from '../engine/create.js';
-import { elementCount } from '../engine/tensor-spec.js';
 import type { StateEntry } from '../engine/types.js';
 import { parameterCount, parameterShapes } from '../model/parameters.js';
 import { saveModel } from '../model/save.js';

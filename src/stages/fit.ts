@@ -1,10 +1,10 @@
 /** Stage `fit`: trains the scalers of a target, and a new head where classes differ, while the templates stay. */
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
+import { elementCount } from '../base/shape.js';
 import { artifactFile, type LineageParent } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
-import { elementCount } from '../engine/tensor-spec.js';
 import type { StateEntry } from '../engine/types.js';
 import { isHead, parameterCount } from '../model/parameters.js';
 import { preprocessFor } from '../model/preprocess.js';

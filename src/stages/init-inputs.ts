@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { ConfigError } from '../base/errors.js';
 import { artifactFile, type LineageParent } from '../checkpoint/index.js';
 import type { Inputs, Need } from '../init/index.js';
+import { ANCESTOR_HEADS_FLAG } from '../model/detect.js';
 import { loadModel, loadModelSpec } from '../model/load.js';
 import { checkTogether, type LoadedBank, type LoadedScalers, loadScalers, loadTemplates } from '../wave/artifacts.js';
 
@@ -85,7 +86,7 @@ const SOURCES: Readonly<Record<Need, string>> = {
 export async function loadInputs(need: Need, files: InitFiles): Promise<LoadedInputs> {
   const { ancestor, ancestorHeads, templates, scalers } = files;
   if (ancestor !== undefined) {
-    const hints = { headsFlag: '--ancestor-heads', ...(ancestorHeads !== undefined && { heads: ancestorHeads }) };
+    const hints = { headsFlag: ANCESTOR_HEADS_FLAG, ...(ancestorHeads !== undefined && { heads: ancestorHeads }) };
     if (need === 'ancestor') {
       const { spec, values, sha256 } = await loadModel(ancestor, hints);
       return { inputs: { need, model: spec, values }, parents: [{ name: 'ancestor', sha256 }] };

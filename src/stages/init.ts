@@ -1,13 +1,15 @@
 /** Stage `initTarget`: a model of a chosen depth and width, by one of the methods of src/init, as one file. */
-import { InterruptedError } from '../base/errors.js';
+import { ConfigError, InterruptedError } from '../base/errors.js';
 import { toolVersion } from '../base/version.js';
-import { makeLineage } from '../checkpoint/index.js';
+import { type Lineage, makeLineage } from '../checkpoint/index.js';
 import { configSha256 } from '../config/index.js';
-import { checkedOptions, findMethod, type Initialised, planTarget } from '../init/index.js';
+import { checkedOptions, findMethod, type Initialised, type Method, planTarget } from '../init/index.js';
 import type { Fill } from '../model/fill.js';
 import { parameterCount } from '../model/parameters.js';
 import { saveModel } from '../model/save.js';
-import { saveScalers } from '../wave/artifacts.js';
+import type { ModelSpec } from '../model/spec.js';
+import { type ScalersSpec, saveScalers } from '../wave/artifacts.js';
+import type { NamedValues } from '../wave/inherit-host.js';
 import type { TargetSize } from '../wave/target.js';
 import type { StageContext } from './context.js';
 import { givenSizes } from './given-sizes.js';
@@ -26,8 +28,8 @@ export interface InitOptions extends TargetSize, InitFiles {
   readonly materialise?: boolean;
 }
 
-/** What was written, and how much of it is learned. */
-export interface InitResult {
+/** What is written, or would be, and how much of it is learned. */
+export interface InitPlan {
   readonly path: string;
   readonly kind: 'model' | 'scalers';
   readonly method: string;
@@ -42,7 +44,34 @@ export interface InitResult {
   readonly transferred: number;
   /** `transferred / parameters`. */
   readonly share: number;
+}
+
+/** What was written, and how much of it is learned. */
+export interface InitResult extends InitPlan {
   readonly seconds: number;
+}
+
+/**
+ * @param key how it was asked for, for the message
+ * @throws ConfigError when weights are asked for instead of scalers of a method that has none.
+ */
+export function checkMaterialise(
+  name: string,
+  { needs }: Method,
+  materialise: boolean,
+  key: '--materialise' | 'materialise',
+): void {
+  if (!materialise || needs === 'templates') return;
+  throw new ConfigError(`${key}: ${name} always writes a model; leave it out`);
+}
+
+/**
+ * Does all that {@link initTarget} does except writing.
+ *
+ * @throws as {@link initTarget}
+ */
+export async function checkInit(options: InitOptions, out: OutFile): Promise<InitPlan> {
+  return (await prepare(options, out)).plan;
 }
 
 /**
@@ -50,13 +79,37 @@ export interface InitResult {
  *
  * @throws ConfigError for an unknown method, wrong options, files that are missing or of no use, scalers of other
  * templates, a size that the method cannot make, or `out` when it may not be written; ModelError when a file does not hold
- * the model that it should; CheckpointError when one cannot be read or written; InterruptedError when `context.signal` was aborted. Nothing is written then.
+ * the model that it should; CheckpointError when one cannot be read or written; InterruptedError when `context.signal` was
+ * aborted. Nothing is written then.
  */
 export async function initTarget(options: InitOptions, out: OutFile, context: StageContext): Promise<InitResult> {
   const start = performance.now();
+  const { plan, spec, made, scalers, lineage } = await prepare(options, out);
+  checkSignal(context.signal);
+  if (scalers === undefined) {
+    const values = stoppable(made.fill, context.signal);
+    await saveModel(out.path, { spec, values, lineage: lineage(context.command) });
+  } else {
+    await saveScalers(out.path, { ...scalers, lineage: lineage(context.command) });
+  }
+  return { ...plan, seconds: (performance.now() - start) / 1000 };
+}
+
+interface Prepared {
+  readonly plan: InitPlan;
+  readonly spec: ModelSpec;
+  readonly made: Initialised;
+  /** What to save instead of weights, if that is what is to be written. */
+  readonly scalers: { readonly spec: ScalersSpec; readonly values: NamedValues } | undefined;
+  readonly lineage: (command: string) => Lineage;
+}
+
+/** Checks, reads, and computes what is small: all but the weights. */
+async function prepare(options: InitOptions, out: OutFile): Promise<Prepared> {
   const { method: name, seed = 0, materialise = false } = options;
   const method = await findMethod(name).load();
   const settings = checkedOptions(name, method, options.options ?? {});
+  checkMaterialise(name, method, materialise, '--materialise');
   const files = filesFor(name, method.needs, options);
   await checkOutFile(
     out,
@@ -66,26 +119,23 @@ export async function initTarget(options: InitOptions, out: OutFile, context: St
   const size = { depth: options.depth, width: options.width, heads: options.heads };
   const target = givenSizes(() => planTarget(name, method, inputs, size));
   const made = method.start(inputs, { target, seed }, settings);
-  const lineage = makeLineage({
-    command: context.command,
-    configSha256: configSha256({ method: name, ...size, seed, materialise, options: settings }),
-    parents,
-    seed,
-    engine: 'host',
-    toolVersion: toolVersion(),
-  });
-  checkSignal(context.signal);
-  const { path } = out;
-  const scalers = materialise ? undefined : made.scalers;
-  if (scalers !== undefined && inputs.need === 'templates' && templatesSha256 !== undefined) {
+  const lineage = (command: string) =>
+    makeLineage({
+      command,
+      configSha256: configSha256({ method: name, ...size, seed, materialise, options: settings }),
+      parents,
+      seed,
+      engine: 'host',
+      toolVersion: toolVersion(),
+    });
+  let scalers: Prepared['scalers'];
+  if (!materialise && made.scalers && inputs.need === 'templates' && templatesSha256 !== undefined) {
     const spec = { model: target, templates: inputs.bank.templates, templates_sha256: templatesSha256 };
-    await saveScalers(path, { spec, values: scalers, lineage });
-  } else {
-    await saveModel(path, { spec: target, values: stoppable(made.fill, context.signal), lineage });
+    scalers = { spec, values: made.scalers };
   }
   const parameters = parameterCount(target);
-  return {
-    path,
+  const plan: InitPlan = {
+    path: out.path,
     kind: scalers === undefined ? 'model' : 'scalers',
     method: name,
     depth: target.depth,
@@ -95,8 +145,8 @@ export async function initTarget(options: InitOptions, out: OutFile, context: St
     ...scalerCount(made),
     transferred: made.transferred,
     share: made.transferred / parameters,
-    seconds: (performance.now() - start) / 1000,
   };
+  return { plan, spec: target, made, scalers, lineage };
 }
 
 function scalerCount({ scalers }: Initialised): { scalers?: number } {

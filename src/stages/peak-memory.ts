@@ -4,8 +4,3 @@
 export function peakMemory(): number {
   return process.resourceUsage().maxRSS * 1024;
 }
-
-/** `312 MiB` of bytes. */
-export function mebibytes(bytes: number): string {
-  return `${Math.round(bytes / 2 ** 20)} MiB`;
-}

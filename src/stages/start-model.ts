@@ -33,7 +33,8 @@ export function inputFiles(inputs: StartInputs): string[] {
 export async function loadStart(inputs: StartInputs): Promise<StartModel> {
   if ('model' in inputs) {
     const { model: source, heads } = inputs;
-    const { spec, values, sha256 } = await loadModel(source, heads === undefined ? {} : { heads });
+    const hints = { insteadOfModel: '--templates and --scalers', ...(heads === undefined ? {} : { heads }) };
+    const { spec, values, sha256 } = await loadModel(source, hints);
     return { source, spec, values, parents: [{ name: 'model', sha256 }] };
   }
   const [bank, scalers] = await Promise.all([loadTemplates(inputs.templates), loadScalers(inputs.scalers)]);

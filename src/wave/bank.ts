@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { ModelError } from '../base/errors.js';
+import { elementCount } from '../base/shape.js';
 import { MOST, sizeUpTo } from '../model/limits.js';
 import { parameterShapes } from '../model/parameters.js';
 import { type ModelSpec, modelSpecSchema } from '../model/spec.js';
@@ -118,7 +119,7 @@ export function scalerShapes(model: ModelSpec, layout: TemplateLayout): Map<stri
 /** Numbers in all tensors of the given shapes. */
 export function countNumbers(shapes: ReadonlyMap<string, readonly number[]>): number {
   let total = 0;
-  for (const shape of shapes.values()) total += shape.reduce((product, size) => product * size, 1);
+  for (const shape of shapes.values()) total += elementCount(shape);
   return total;
 }
 

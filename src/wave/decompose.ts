@@ -5,6 +5,7 @@
  * share the templates, and a truncated singular value decomposition gives the nearest sum in Frobenius norm.
  */
 import { ModelError } from '../base/errors.js';
+import { elementCount } from '../base/shape.js';
 import type { ModelSpec } from '../model/spec.js';
 import {
   checkLayout,
@@ -17,7 +18,7 @@ import {
 } from './bank.js';
 import { inheritScalers, type NamedValues } from './inherit-host.js';
 import { parameterName } from './kinds.js';
-import { entryOffsets, product } from './offsets.js';
+import { entryOffsets } from './offsets.js';
 import { randomTemplates } from './random.js';
 import { type DenseMatrix, squaredSum, truncatedSvd } from './truncated-svd.js';
 
@@ -118,7 +119,7 @@ function checkSameTemplates(auxiliary: ModelSpec, ancestor: ModelSpec, layout: T
 
 /** `[template entries, layers * scaler entries]`: the matrix in which every Kronecker product has rank one. */
 function rearranged(shape: KindShape, layout: TemplateLayout, weights: NamedValues): DenseMatrix {
-  const [rows, entries] = [product(shape.template), product(shape.scaler)];
+  const [rows, entries] = [elementCount(shape.template), elementCount(shape.scaler)];
   const columns = shape.layers * entries;
   const data = new Float32Array(rows * columns);
   for (let layer = 0; layer < shape.layers; layer++) {
@@ -145,7 +146,7 @@ function decomposeKind(
   seed: number,
 ): { scalers: Float32Array; error: number } {
   const total = squaredSum(matrix.data);
-  const entries = product(scaler);
+  const entries = elementCount(scaler);
   const scalers = new Float32Array(layers * count * entries);
   const { values, left, right } = truncatedSvd(matrix, count, seed);
   values.forEach((value, t) => {

@@ -1,10 +1,11 @@
 /** Weights from templates and scalers on the host, tensor by tensor, for a checkpoint. */
+import { elementCount } from '../base/shape.js';
 import { collect, type Fill } from '../model/fill.js';
 import type { ModelSpec } from '../model/spec.js';
 import { isSplit, type KindShape, kindShapes, OWN, SCALERS, TEMPLATES, type TemplateLayout } from './bank.js';
 import type { NamedValues } from './inherit-host.js';
 import { type Axis, isHead, kindName } from './kinds.js';
-import { type AxisBlocks, axisBlocks, place, product } from './offsets.js';
+import { type AxisBlocks, axisBlocks, place } from './offsets.js';
 import { OuterSum } from './outer-sum.js';
 
 /**
@@ -26,7 +27,7 @@ export function materialiser(model: ModelSpec, layout: TemplateLayout, tensors: 
     kindShapes(model, layout).map((shape) => [shape.kind.name, { shape, rows: rowsOf(shape, layout) }]),
   );
   const sizes = [...plans.values()].map(({ shape: { count, template, scaler }, rows }) => {
-    return count * (product(template) + product(scaler)) + rows.length;
+    return count * (elementCount(template) + elementCount(scaler)) + rows.length;
   });
   const kernel = new OuterSum(Math.max(...sizes));
   return (name, out) => {
@@ -38,7 +39,7 @@ export function materialiser(model: ModelSpec, layout: TemplateLayout, tensors: 
     }
     const { shape, rows } = plans.get(kind) as { shape: KindShape; rows: Rows };
     const layer = shape.kind.perBlock ? Number(name.split('.')[1]) : 0;
-    const perLayer = shape.count * product(shape.scaler);
+    const perLayer = shape.count * elementCount(shape.scaler);
     const scalers = (tensors.get(SCALERS + kind) as Float32Array).subarray(layer * perLayer, (layer + 1) * perLayer);
     kernel.load(tensors.get(TEMPLATES + kind) as Float32Array, scalers);
     writeRows(kernel, shape, rows, out);
@@ -82,8 +83,8 @@ function rowsOf({ kind, template, blocks }: KindShape, layout: TemplateLayout): 
 
 function writeRows(kernel: OuterSum, { count, scaler, template }: KindShape, rows: Rows, out: Float32Array): void {
   const { first, last, length, order } = rows;
-  const size = product(template);
-  const entries = product(scaler);
+  const size = elementCount(template);
+  const entries = elementCount(scaler);
   const run = last.size / last.groups;
   const rowLength = length * last.groups;
   for (let i = 0; i < first.size; i++) {

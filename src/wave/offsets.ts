@@ -1,4 +1,5 @@
 /** Where in a weight, in the standard arrangement, the entries of a template go. */
+import { elementCount } from '../base/shape.js';
 import { isBlockwise } from './arrangement.js';
 import { isSplit, type KindShape, type TemplateLayout } from './bank.js';
 import type { Axis } from './kinds.js';
@@ -41,7 +42,7 @@ export function entryOffsets(
   let seen = 0;
   const perAxis = kind.axes.map((axis, i) => {
     const size = template[i] as number;
-    const stride = product(full.slice(i + 1));
+    const stride = elementCount(full.slice(i + 1));
     if (!isSplit(axis)) return Int32Array.from({ length: size }, (_, k) => k * stride);
     const block = Math.floor(entry / blocks ** (splits - 1 - seen++)) % blocks;
     const split = axisBlocks(axis, size, blocks, layout);
@@ -59,9 +60,4 @@ export function entryOffsets(
     });
   }
   return { rows, columns };
-}
-
-/** Numbers in a tensor of these sizes. */
-export function product(sizes: readonly number[]): number {
-  return sizes.reduce((total, size) => total * size, 1);
 }

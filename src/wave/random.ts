@@ -1,10 +1,10 @@
 /** Random templates and scalers: the start of a distillation without a closed form, and the paper's start of a target. */
 import { createRng } from '../base/rng.js';
+import { elementCount } from '../base/shape.js';
 import { isNorm } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
 import { type KindShape, kindShapes, SCALERS, TEMPLATES, type TemplateLayout } from './bank.js';
 import type { NamedValues } from './inherit-host.js';
-import { product } from './offsets.js';
 
 /** Deviation of template entries, so that weights begin with DeiT's deviation of 0.02. */
 const TEMPLATE_STD = 0.02;
@@ -19,7 +19,7 @@ export function randomTemplates(model: ModelSpec, layout: TemplateLayout, seed: 
     kindShapes(model, layout).map(({ kind, count, template }) => {
       const rng = createRng(seed, 'templates', kind.name);
       const centre = isNormScale(kind.name) ? 1 : 0;
-      const values = new Float32Array(count * product(template));
+      const values = new Float32Array(count * elementCount(template));
       for (let i = 0; i < values.length; i++) values[i] = centre + TEMPLATE_STD * rng.normal();
       return [TEMPLATES + kind.name, values];
     }),
@@ -62,7 +62,7 @@ interface Source {
 }
 
 function normalScalers({ kind, layers, count, scaler }: KindShape, seed: number, source?: Source): Float32Array {
-  const values = new Float32Array(layers * count * product(scaler));
+  const values = new Float32Array(layers * count * elementCount(scaler));
   const rng = createRng(seed, 'scalers', kind.name);
   const deviation = source ? rootMeanSquare(source.values) : 1 / Math.sqrt(count);
   for (let i = 0; i < values.length; i++) values[i] = deviation * rng.normal();
@@ -70,16 +70,16 @@ function normalScalers({ kind, layers, count, scaler }: KindShape, seed: number,
 }
 
 function meanScalers({ layers, count, scaler }: KindShape, source?: Source): Float32Array {
-  const values = new Float32Array(layers * count * product(scaler));
+  const values = new Float32Array(layers * count * elementCount(scaler));
   const means = source ? templateMeans(source) : new Array<number>(count).fill(1 / count);
-  const entries = product(scaler);
+  const entries = elementCount(scaler);
   for (let i = 0; i < values.length; i++) values[i] = means[Math.floor(i / entries) % count] as number;
   return values;
 }
 
 /** Mean scaler of each template over layers and blocks. */
 function templateMeans({ shape: { layers, count, scaler }, values }: Source): number[] {
-  const entries = product(scaler);
+  const entries = elementCount(scaler);
   const means = new Array<number>(count).fill(0);
   values.forEach((value, i) => {
     const template = Math.floor(i / entries) % count;
@@ -94,6 +94,7 @@ function rootMeanSquare(values: Float32Array): number {
   return Math.sqrt(sum / values.length);
 }
 
-function isNormScale(name: string): boolean {
-  return isNorm(name) && name.endsWith('.weight');
+/** Whether a kind is the scale of a layer norm. */
+function isNormScale(kind: string): boolean {
+  return isNorm(kind) && kind.endsWith('.weight');
 }

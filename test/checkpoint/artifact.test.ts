@@ -132,17 +132,21 @@ describe('readArtifactInfo', () => {
 describe('expectKind', () => {
   it('gives the information when the kind fits', () => {
     const file = withMetadata({ 'wave.kind': 'model', 'wave.spec': '{}' });
-    expect(expectKind(file, 'templates', 'model').kind).toBe('model');
+    expect(expectKind(file, ['templates', 'model']).kind).toBe('model');
   });
 
   it('names what was found and what was expected', () => {
     const error = errorOf(() =>
-      expectKind(withMetadata({ 'wave.kind': 'model', 'wave.spec': '{}' }), 'templates', 'scalers'),
+      expectKind(withMetadata({ 'wave.kind': 'model', 'wave.spec': '{}' }), ['templates', 'scalers']),
     );
     expect(error.code).toBe('WrongKind');
     expect(error.message).toBe(
       'x.safetensors: is a model, expected a template bank or a set of scalers; name another file',
     );
+    const advised = errorOf(() =>
+      expectKind(withMetadata({ 'wave.kind': 'scalers', 'wave.spec': '{}' }), 'model', 'look'),
+    );
+    expect(advised.message).toBe('x.safetensors: is a set of scalers, expected a model; look');
     const bare = errorOf(() => expectKind(withMetadata({ format: 'pt' }), 'state'));
     expect(bare.message).toContain(
       'is a safetensors file of another tool (it has no wave.kind), expected the state of a run',

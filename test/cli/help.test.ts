@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { commandHelp, overviewHelp } from '#wave/cli/help.js';
 import { parseArguments } from '#wave/cli/parse.js';
 import { COMMANDS } from '#wave/cli/registry.js';
+import { shellWords } from '../support/shell.js';
 import { LAUNCHER, spawnNode, wave } from './support.js';
 
 describe('overview', () => {
@@ -43,7 +44,7 @@ describe.each(COMMANDS)('help of $name', (entry) => {
         .endsWith(command.examples.at(-1)?.command ?? 'an example'),
     ).toBe(true);
     for (const example of command.examples) {
-      const [program, name, ...words] = example.command.split(' ');
+      const [program, name, ...words] = shellWords(example.command);
       expect([program, name]).toEqual(['wave', entry.name]);
       await parseArguments(name, command, words);
     }

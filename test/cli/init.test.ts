@@ -40,7 +40,7 @@ describe('the result', () => {
       method      wave
       size        depth 4, width 32, 8 heads
       parameters  51781
-      templates   3002 (5.8 % of the parameters)
+      templates   bank of 3002 numbers (0.06 x the target's size)
       scalers     1082
       "
     `);
@@ -50,7 +50,7 @@ describe('the result', () => {
       method      wave
       size        depth 4, width 32, 8 heads
       parameters  51781
-      templates   3002 (5.8 % of the parameters)
+      templates   bank of 3002 numbers (0.06 x the target's size)
       scalers     1082
       "
     `);
@@ -78,6 +78,27 @@ describe('the result', () => {
       transferred  0 (0.0 % of the parameters)
       "
     `);
+  });
+
+  it('tells one head as one', async () => {
+    expect(await told(fromTemplates('--heads', '1'))).toContain('\nsize        depth 4, width 32, 1 head\n');
+  });
+
+  it('is what would be made, and nothing is written, with --dry-run', async () => {
+    const { seconds: _, ...plan } = Object(onlyDocument((await fromTemplates('--json')).stdout)).result;
+    const path = out;
+    out = join(root, 'nowhere', 'planned.safetensors');
+    const { code, stdout } = await fromTemplates('--dry-run', '--json');
+    expect(onlyDocument(stdout)).toEqual({ ok: true, result: { dryRun: true, ...plan, path: out } });
+    expect({ code, there: existsSync(join(out, '..')) }).toEqual({ code: 0, there: false });
+    expect((await fromTemplates('--dry-run')).stdout).toContain('\nkind        scalers\n');
+    const refused = await init('--templates', files.templates, '--depth', '4', '--width', '30', '--dry-run');
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringMatching(/^wave: error: width 30 /) });
+    out = path;
+    expect(await fromTemplates('--dry-run')).toMatchObject({
+      code: 2,
+      stderr: `wave: error: ${out}: is already there; --force replaces it\n`,
+    });
   });
 
   it('is one document with --json', async () => {
@@ -139,6 +160,7 @@ describe('flags', () => {
     [['--set', 'heed=fresh', ...SIZE], [/^--set heed=fresh: .*heed/]],
     [['--method', 'weight-selection', '--start', 'random', ...SIZE], [/^--start=random: .*start/]],
     [['--method', 'weight-selection', '--set', 'head=none', ...SIZE], [/^--set head=none: head: /]],
+    [['--method', 'deit', '--materialise', ...SIZE], ['--materialise: deit always writes a model; leave it out']],
   ])('refuses %j with one line each', async (words, lines) => {
     const { code, stdout, stderr } = await init(...words);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

@@ -223,7 +223,7 @@ describe('distill', () => {
 
   it('hands ancestor, settings and folder to the stage', async () => {
     expect((await wave(words())).code).toBe(0);
-    await wave([...words(), '--heads', '3', '--resume', '--seed', '7']);
+    await wave([...words(), '--ancestor-heads', '3', '--resume', '--seed', '7']);
     expect(distill.mock.calls.map(([, ...rest]) => rest.slice(0, 2))).toEqual([
       [{ ancestor: 'a.safetensors' }, { dir: 'runs/b', force: false, resume: false }],
       [
@@ -243,7 +243,7 @@ describe('distill', () => {
       loss       0.4123
       ancestor   95.1 % on training images, 305034 parameters
       bank       27572 parameters, 9.0 % of the ancestor
-      own        3514 parameters in scalers
+      auxiliary  3514 parameters in its scalers
       sizes      64x6, 32x3
       memory     640 MiB at most
       trained    1200 steps, 3 epochs
@@ -276,7 +276,7 @@ describe('fit', () => {
 
   it('hands its inputs, settings and folder to the stage', async () => {
     expect((await wave(words())).code).toBe(0);
-    await wave([...words(), '--ancestor', 'a', '--heads', '3', '--force']);
+    await wave([...words(), '--ancestor', 'a', '--ancestor-heads', '3', '--force']);
     expect(fit.mock.calls.map(([, ...rest]) => rest.slice(0, 2))).toEqual([
       [
         { templates: 't', scalers: 's' },
@@ -313,8 +313,12 @@ describe('fit', () => {
   });
 
   it('refuses heads without an ancestor, and a call without scalers', async () => {
-    const { code, stderr } = await wave([...words(), '--heads', '3']);
-    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('--heads is for an ancestor') });
+    const { code, stderr } = await wave([...words(), '--ancestor-heads', '3']);
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: 'wave: error: --ancestor-heads is for an ancestor; leave it out, or give --ancestor\n',
+    });
+    expect((await wave([...words(), '--ancestor', 'a', '--heads', '3'])).code).toBe(2);
     expect((await wave(['fit', '--templates', 't', '--config', config, '--out', 'x'])).code).toBe(2);
     expect(fit).not.toHaveBeenCalled();
   });
@@ -423,14 +427,14 @@ describe('eval', () => {
   });
 
   it.each([
-    [[], 'neither'],
+    [[], 'none of them'],
     [['--scalers', 's'], '--scalers'],
     [['m', '--templates', 't', '--scalers', 's'], 'MODEL and --templates and --scalers'],
   ])('refuses %j, which names no model', async (words, found) => {
     const { code, stderr } = await wave(['eval', '--config', config, ...words]);
     expect([code, stderr]).toEqual([
       2,
-      `wave: error: give MODEL, or --templates and --scalers; found ${found}; see wave eval --help\n`,
+      `wave: error: give MODEL, or --templates FILE and --scalers FILE; found ${found}\n`,
     ]);
     expect(evaluate).not.toHaveBeenCalled();
   });

@@ -138,6 +138,10 @@ describe('--set', () => {
     ['train.lr=[1', '--set train.lr=[1: not valid YAML: Flow sequence must end with a ]'],
     ['trian.lr=1', '--set trian.lr=1: trian: unknown key, did you mean `train`?'],
     [
+      'train={lr:3}',
+      '--set train={lr:3}: train."lr:3": unknown key, a space is missing after the colon: write `lr: 3`',
+    ],
+    [
       'extends=a.yaml',
       '--set extends=a.yaml: extends: unknown key, expected one of seed, device, train, mean, layers, teacher, warmup, names',
     ],

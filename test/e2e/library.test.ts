@@ -56,3 +56,7 @@ it('makes models of other sizes from templates: examples/templates.mjs', { timeo
     rmSync(folder, { recursive: true });
   }
 });
+
+it.each(['CE', 'KD', 'ANCESTOR', 'OWN', 'SCALERS', 'TEMPLATES'])('does not export %s, a name for itself', (name) => {
+  expect(library).not.toHaveProperty(name);
+});

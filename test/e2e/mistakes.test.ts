@@ -71,7 +71,12 @@ describe.each<[string, string[], number, RegExp]>([
   ['a cut file to eval', ['eval', 'cut.safetensors', ...EVAL], 1, /cut\.safetensors: /],
   ['a cut file to predict', ['predict', 'cut.safetensors', 'text.png'], 1, /cut\.safetensors: /],
   ['a cut file to inspect', ['inspect', 'cut.safetensors'], 1, /cut\.safetensors: /],
-  ['templates to eval', ['eval', 'templates.safetensors', ...EVAL], 1, /is a template bank, expected a model/],
+  [
+    'templates to eval',
+    ['eval', 'templates.safetensors', ...EVAL],
+    1,
+    /is a template bank, expected a model; name another file, or give --templates and --scalers$/m,
+  ],
   ['a state to predict', ['predict', 'run/state.safetensors', 'text.png'], 1, /state\.safetensors: .*expected a model/],
   ['a missing model', ['eval', 'no.safetensors', ...EVAL], 1, /no\.safetensors: /],
   ['a text as image', ['predict', 'run', 'text.png'], 1, /text\.png: cannot be decoded as an image/],

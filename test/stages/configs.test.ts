@@ -13,6 +13,7 @@ import { finetuneSchema } from '#wave/stages/finetune.js';
 import { fitSchema } from '#wave/stages/fit.js';
 import { loadPipeline } from '#wave/stages/pipeline/index.js';
 import { checkPretrain, pretrainSchema } from '#wave/stages/pretrain.js';
+import { shellWords } from '../support/shell.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 /** The settings of a stage, by the name of its command and of the files for it. */
@@ -57,7 +58,7 @@ describe.each(pipelines)('%s', (file) => {
   });
 
   it.each(commands)('shows a command that is accepted: %s', async (line) => {
-    const [, name, ...words] = line.split(' ');
+    const [, name, ...words] = shellWords(line);
     const command = await COMMANDS.find((entry) => entry.name === name)?.load();
     if (!command) throw new Error(`no command ${name}`);
     const args = await parseArguments(name, command, words);
@@ -87,7 +88,7 @@ describe.each(files)('%s', (file) => {
   });
 
   it.each(commands)('shows a command that is accepted: %s', async (line) => {
-    const [, name, ...words] = line.split(' ');
+    const [, name, ...words] = shellWords(line);
     const command = await COMMANDS.find((entry) => entry.name === name)?.load();
     if (!command) throw new Error(`no command ${name}`);
     const args = await parseArguments(name, command, words);

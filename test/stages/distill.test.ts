@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { ConfigError, InterruptedError, ResumeError } from '#wave/base/errors.js';
-import { makeLineage, openSafetensors } from '#wave/checkpoint/index.js';
+import { makeLineage, openSafetensors, writeSafetensors } from '#wave/checkpoint/index.js';
 import { initialise } from '#wave/model/initialise.js';
 import { loadModel } from '#wave/model/load.js';
+import { parameterShapes } from '#wave/model/parameters.js';
 import { saveModel } from '#wave/model/save.js';
 import { checkDistill, type DistillConfig, type DistillResult, distill } from '#wave/stages/distill.js';
 import { evaluate, evaluateSchema } from '#wave/stages/evaluate.js';
@@ -258,12 +259,12 @@ describe('an interrupted run', () => {
   });
 
   it('near its end asks the ancestor in each step, and gives the same bytes', async () => {
-    await distill(remembered, { ancestor }, out('near'), context());
-    await interruptedAt(remembered, 'near-stopped', 20);
+    await distill(remembered, { ancestor }, out('ending'), context());
+    await interruptedAt(remembered, 'ending-stopped', 20);
     const told = context();
-    await distill(remembered, { ancestor }, out('near-stopped', true), told);
+    await distill(remembered, { ancestor }, out('ending-stopped', true), told);
     expect(told.events.filter(({ type }) => type === 'phase')).not.toContainEqual(asking);
-    expect(await written('near-stopped')).toEqual(await written('near'));
+    expect(await written('ending-stopped')).toEqual(await written('ending'));
   });
 
   it('stopped once more while it asks the ancestor says what is kept', async () => {
@@ -289,7 +290,6 @@ describe('an interrupted run', () => {
 describe('what is refused, with nothing written', () => {
   const refused = async (config: DistillConfig, message: RegExp, path = ancestor) => {
     const running = distill(config, { ancestor: path }, out('refused'), context());
-    await expect(running).rejects.toThrow(ConfigError);
     await expect(running).rejects.toThrow(message);
     await expect(running).rejects.toThrow(/^[^\n]+$/);
     expect(existsSync(at('refused'))).toBe(false);
@@ -314,6 +314,16 @@ describe('what is refused, with nothing written', () => {
     );
   });
 
+  it('is an ancestor that does not say its heads, and the flag that tells them is named', async () => {
+    const { spec, values } = await loadModel(ancestor);
+    const path = at('bare.safetensors');
+    const tensors = [...parameterShapes(spec)].map(
+      ([name, shape]) => [name, { dtype: 'F32', shape, data: values.get(name) as Float32Array }] as const,
+    );
+    await writeSafetensors(path, tensors);
+    await refused(distillation(), /bare\.safetensors: does not say .*; give --ancestor-heads N$/, path);
+  });
+
   it.each([
     ['a template width that does not divide the model', { templates: { width: 24 } }, /24 .*choose/],
     [
@@ -323,7 +333,10 @@ describe('what is refused, with nothing written', () => {
     ],
     ['an auxiliary width without whole heads', { auxiliary: { width: 40 } }, /^auxiliary\.width: 40 is no multiple/],
     ['auxiliary heads that do not divide', { auxiliary: { heads: 5 } }, /^auxiliary\.heads: 5 does not divide/],
-  ])('is %s', (_name, changes, message) => refused(distillation(changes), message));
+  ])('is, as a wrong setting, %s', async (_name, changes, message) => {
+    await refused(distillation(changes), message);
+    await expect(distill(distillation(changes), { ancestor }, out('refused'), context())).rejects.toThrow(ConfigError);
+  });
 
   it('is a run that would train towards nothing', () => {
     const config = distillation({ kd: { weight: 0 }, ce: { weight: 0 } });

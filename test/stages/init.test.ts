@@ -273,6 +273,12 @@ describe('deit', () => {
   });
 });
 
+it.each(['deit', 'weight-selection'])('%s has no scalers to materialise', async (method) => {
+  await expect(init({ method, ancestor: files.ancestor, materialise: true })).rejects.toThrow(
+    new ConfigError(`--materialise: ${method} always writes a model; leave it out`),
+  );
+});
+
 describe('the file', () => {
   it('is the same for the same call', async () => {
     vi.stubEnv('SOURCE_DATE_EPOCH', '1700000000');

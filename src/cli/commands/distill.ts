@@ -1,4 +1,5 @@
 /** `wave distill`: condenses an ancestor into a template bank. */
+import { mebibytes } from '../../base/text.js';
 import type { DistillResult } from '../../stages/distill.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
@@ -28,12 +29,12 @@ export const distillCommand: Command = {
       purpose: 'Condense a model of this suite into templates',
     },
     {
-      command: 'wave distill --ancestor deit_tiny.safetensors --heads 3 --config my.yaml --out runs/bank',
+      command: 'wave distill --ancestor deit_tiny.safetensors --ancestor-heads 3 --config my.yaml --out runs/bank',
       purpose: 'The same for a checkpoint of timm',
     },
     {
       command:
-        'wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/single --set distill.sizes=[]',
+        "wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/single --set 'distill.sizes=[]'",
       purpose: 'Train the auxiliary model alone, as the paper does',
     },
     {
@@ -54,7 +55,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
     checkDistill(settings.config);
     return settings.dryRun();
   }
-  const heads = args.number('heads');
+  const heads = args.number('ancestor-heads');
   const inputs = { ancestor: args.needText('ancestor'), ...(heads === undefined ? {} : { heads }) };
   const out = { dir: args.needText('out'), force: args.has('force'), resume: args.has('resume') };
   const result = await distill(settings.config, inputs, out, await session.startStage());
@@ -62,9 +63,10 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
 }
 
 async function render(result: DistillResult): Promise<string> {
-  const [{ renderTrained }, { mebibytes, share, sizeText }] = await Promise.all([
+  const [{ renderTrained }, { share }, { sizeLabel }] = await Promise.all([
     import('../training-table.js'),
     import('../progress-text.js'),
+    import('../../stages/distill-sizes.js'),
   ]);
   return renderTrained(
     result,
@@ -75,8 +77,8 @@ async function render(result: DistillResult): Promise<string> {
     [
       ['ancestor', `${share(result.ancestorTrainTop1)} on training images, ${result.ancestorParameters} parameters`],
       ['bank', `${result.templateParameters} parameters, ${share(result.templateShare)} of the ancestor`],
-      ['own', `${result.scalerParameters} parameters in scalers`],
-      ['sizes', [result.auxiliary, ...result.sizes].map(sizeText).join(', ')],
+      ['auxiliary', `${result.scalerParameters} parameters in its scalers`],
+      ['sizes', [result.auxiliary, ...result.sizes].map((size) => sizeLabel(size, result.auxiliary)).join(', ')],
       ['memory', `${mebibytes(result.peakMemory)} at most`],
     ],
   );

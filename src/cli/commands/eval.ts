@@ -1,9 +1,9 @@
 /** `wave eval`: accuracy of a model on a data set, with an optional lower limit for scripts. */
-import { CheckError, ConfigError } from '../../base/errors.js';
-import type { StartInputs } from '../../stages/start-model.js';
+import { CheckError } from '../../base/errors.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
+import { modelSource } from '../model-source.js';
 
 export const evalCommand: Command = {
   positionals: [
@@ -58,24 +58,8 @@ export const evalCommand: Command = {
   run,
 };
 
-/** @throws ConfigError unless a model, or both files that make one, are named. */
-function sourceOf(args: Arguments): StartInputs {
-  const [model, templates, scalers] = [args.text('model'), args.text('templates'), args.text('scalers')];
-  const heads = args.number('heads');
-  if (model !== undefined && templates === undefined && scalers === undefined) {
-    return { model, ...(heads === undefined ? {} : { heads }) };
-  }
-  if (model === undefined && templates !== undefined && scalers !== undefined) {
-    if (heads === undefined) return { templates, scalers };
-    throw new ConfigError('--heads is for a checkpoint: scalers know their heads; leave it out');
-  }
-  const given = [model === undefined ? [] : ['MODEL'], templates === undefined ? [] : ['--templates']].flat();
-  const found = [...given, ...(scalers === undefined ? [] : ['--scalers'])].join(' and ') || 'neither';
-  throw new ConfigError(`give MODEL, or --templates and --scalers; found ${found}; see wave eval --help`);
-}
-
 async function run(args: Arguments, session: Session): Promise<Outcome> {
-  const source = sourceOf(args);
+  const source = modelSource(args, 'MODEL');
   const [{ evaluate, evaluateSchema }, { loadSettings }] = await Promise.all([
     import('../../stages/evaluate.js'),
     import('../settings.js'),

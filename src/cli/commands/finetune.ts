@@ -1,10 +1,9 @@
 /** `wave finetune`: trains a model on a downstream set. */
-import { ConfigError } from '../../base/errors.js';
 import type { FinetuneResult } from '../../stages/finetune.js';
-import type { StartInputs } from '../../stages/start-model.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
+import { modelSource } from '../model-source.js';
 
 export const finetuneCommand: Command = {
   positionals: [],
@@ -39,7 +38,7 @@ export const finetuneCommand: Command = {
     },
     {
       command:
-        'wave finetune --model deit_tiny.safetensors --heads 3 --config my.yaml --out runs/head --set train.freeze=[embeddings,blocks]',
+        "wave finetune --model deit_tiny.safetensors --heads 3 --config my.yaml --out runs/head --set 'train.freeze=[embeddings,blocks]'",
       purpose: 'Train only the last norm and the head of a timm checkpoint',
     },
     {
@@ -52,7 +51,7 @@ export const finetuneCommand: Command = {
 };
 
 async function run(args: Arguments, session: Session): Promise<Outcome> {
-  const inputs = startInputs(args);
+  const inputs = modelSource(args, '--model FILE');
   const [{ checkFinetune, finetune, finetuneSchema }, { loadSettings }] = await Promise.all([
     import('../../stages/finetune.js'),
     import('../settings.js'),
@@ -65,22 +64,6 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
   const out = { dir: args.needText('out'), force: args.has('force'), resume: args.has('resume') };
   const result = await finetune(settings.config, inputs, out, await session.startStage());
   return { data: result, text: await render(result) };
-}
-
-/** @throws ConfigError unless exactly one of the two ways to name a model is taken. */
-function startInputs(args: Arguments): StartInputs {
-  const [model, templates, scalers] = [args.text('model'), args.text('templates'), args.text('scalers')];
-  const heads = args.number('heads');
-  if (model !== undefined && templates === undefined && scalers === undefined) {
-    return { model, ...(heads === undefined ? {} : { heads }) };
-  }
-  if (model === undefined && templates !== undefined && scalers !== undefined) {
-    if (heads === undefined) return { templates, scalers };
-    throw new ConfigError('--heads is for a checkpoint given by --model: scalers know their heads; leave it out');
-  }
-  const given = Object.entries({ model, templates, scalers }).filter(([, path]) => path !== undefined);
-  const found = given.length === 0 ? 'none of them' : given.map(([name]) => `--${name}`).join(' and ');
-  throw new ConfigError(`give --model FILE, or --templates FILE and --scalers FILE; found ${found}`);
 }
 
 async function render(result: FinetuneResult): Promise<string> {

@@ -62,9 +62,9 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
 }
 
 function fitInputs(args: Arguments): FitInputs {
-  const [ancestor, heads] = [args.text('ancestor'), args.number('heads')];
+  const [ancestor, heads] = [args.text('ancestor'), args.number('ancestor-heads')];
   if (ancestor === undefined && heads !== undefined) {
-    throw new ConfigError('--heads is for an ancestor: scalers know their heads; leave it out, or give --ancestor');
+    throw new ConfigError('--ancestor-heads is for an ancestor; leave it out, or give --ancestor');
   }
   return {
     templates: args.needText('templates'),

@@ -1,6 +1,6 @@
 /** `wave init`: a model of a chosen depth and width. */
 import { METHODS } from '../../init/registry.js';
-import type { InitOptions, InitResult } from '../../stages/init.js';
+import type { InitOptions, InitPlan } from '../../stages/init.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
@@ -41,14 +41,7 @@ export const initCommand: Command = {
       description: 'Trained model to start from; a model of wave or a ViT checkpoint of timm',
       group: 'Options',
     },
-    {
-      name: 'ancestor-heads',
-      type: 'integer',
-      value: 'N',
-      description: 'Attention heads of the ancestor, for a checkpoint that does not say how many it has',
-      group: 'Options',
-      min: 1,
-    },
+    { ...flags.ancestorHeads, group: 'Options' },
     flags.required({ name: 'depth', type: 'integer', value: 'N', description: 'Blocks', group: 'Options', min: 1 }),
     flags.required({
       name: 'width',
@@ -80,6 +73,11 @@ export const initCommand: Command = {
       description: 'Method wave: write the weights instead of the scalers',
       group: 'Output',
     },
+    {
+      ...flags.dryRun,
+      description: 'Check flags, sizes and the files that are read, say what would be written and write nothing',
+      group: 'Output',
+    },
     flags.required({ name: 'out', type: 'string', value: 'FILE', description: 'File to write', group: 'Output' }),
     flags.force,
     ...flags.EVERYWHERE,
@@ -107,7 +105,7 @@ export const initCommand: Command = {
 
 async function run(args: Arguments, session: Session): Promise<Outcome> {
   const name = args.needText('method');
-  const [{ initTarget }, { loadConfig }, { findMethod }] = await Promise.all([
+  const [{ checkInit, initTarget }, { loadConfig }, { findMethod }] = await Promise.all([
     import('../../stages/init.js'),
     import('../../config/index.js'),
     import('../../init/index.js'),
@@ -128,6 +126,10 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
     ...given(args),
   };
   const out = { path: args.needText('out'), force: args.has('force') };
+  if (args.has('dry-run')) {
+    const plan = await checkInit(chosen, out);
+    return { data: { dryRun: true, ...plan }, text: await render(plan) };
+  }
   const result = await initTarget(chosen, out, await session.startStage());
   return { data: result, text: await render(result) };
 }
@@ -145,18 +147,21 @@ function given(args: Arguments): Pick<InitOptions, 'ancestor' | 'ancestorHeads' 
   };
 }
 
-async function render(result: InitResult): Promise<string> {
-  const [{ renderPairs }, { share }] = await Promise.all([import('../table.js'), import('../progress-text.js')]);
+async function render(result: InitPlan): Promise<string> {
+  const [{ renderPairs }, { count, share }] = await Promise.all([import('../table.js'), import('../progress-text.js')]);
   const { scalers, transferred } = result;
-  const taken = `${transferred} (${share(result.share)} of the parameters)`;
   return renderPairs([
     ['file', result.path],
     ['kind', result.kind],
     ['method', result.method],
-    ['size', `depth ${result.depth}, width ${result.width}, ${result.heads} heads`],
+    ['size', `depth ${result.depth}, width ${result.width}, ${count(result.heads, 'head')}`],
     ['parameters', String(result.parameters)],
     ...(scalers === undefined
-      ? [['transferred', taken] as const]
-      : [['templates', taken] as const, ['scalers', String(scalers)] as const]),
+      ? [['transferred', `${transferred} (${share(result.share)} of the parameters)`] as const]
+      : // A bank may be larger than a small target, so it is no share of it.
+        [
+          ['templates', `bank of ${transferred} numbers (${result.share.toFixed(2)} x the target's size)`] as const,
+          ['scalers', String(scalers)] as const,
+        ]),
   ]);
 }

@@ -1,4 +1,5 @@
 /** `wave inspect`: what is in a checkpoint, ours or another tool's. */
+import { elementCount } from '../../base/shape.js';
 import type { ArtifactInfo, SafetensorsReader } from '../../checkpoint/index.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
@@ -61,7 +62,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
 
 function list(reader: SafetensorsReader, info: ArtifactInfo | undefined): Listing {
   const tensors = [...reader.tensors.values()].map(({ name, dtype, shape }): TensorRow => {
-    return { name, dtype, shape, parameters: shape.reduce((product, size) => product * size, 1) };
+    return { name, dtype, shape, parameters: elementCount(shape) };
   });
   const parameters = { total: 0, blocks: 0, embeddings: 0, head: 0, other: 0 };
   for (const tensor of tensors) {

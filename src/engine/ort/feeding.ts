@@ -1,6 +1,7 @@
 /** Batches on their way to the engine's worker, and results on their way back. */
 import { EngineError } from '../../base/errors.js';
-import { elementCount, type TensorSpecs, type TensorValues } from '../tensor-spec.js';
+import { elementCount } from '../../base/shape.js';
+import type { TensorSpecs, TensorValues } from '../tensor-spec.js';
 import { OUTPUT_PREFIX } from './program-graph.js';
 import type { FedTensor } from './worker-protocol.js';
 

@@ -1,5 +1,5 @@
 /** Writes a finished graph as an ONNX model. */
-import { elementCount } from '../tensor-spec.js';
+import { elementCount } from '../../base/shape.js';
 import { type Attribute, type FinishedGraph, type GraphValue, ONNX_TYPE } from './graph.js';
 import { ModelProto } from './onnx-schema.js';
 

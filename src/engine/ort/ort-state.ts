@@ -1,6 +1,7 @@
 /** Handle on a state that lives in the engine's worker. */
 import { EngineError } from '../../base/errors.js';
-import { elementCount, type TensorSpec, type TensorSpecs } from '../tensor-spec.js';
+import { elementCount } from '../../base/shape.js';
+import type { TensorSpec, TensorSpecs } from '../tensor-spec.js';
 import type { AdamWConstants, OptimiserState, ParameterRule, State } from '../types.js';
 import type { WorkerClient } from './worker-client.js';
 import type { OptimiserPlace } from './worker-protocol.js';

@@ -4,7 +4,7 @@
  */
 import * as ort from 'onnxruntime-node';
 import { EngineError } from '../../base/errors.js';
-import { elementCount } from '../tensor-spec.js';
+import { elementCount } from '../../base/shape.js';
 import type { OptimiserPlace, ParameterLayout } from './worker-protocol.js';
 
 /** WebAssembly's unit of memory, in bytes. */

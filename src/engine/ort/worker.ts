@@ -5,8 +5,8 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { EngineError } from '../../base/errors.js';
+import { elementCount } from '../../base/shape.js';
 import { ortMessage } from '../ort-message.js';
-import { elementCount } from '../tensor-spec.js';
 import { externalLayout } from './external-layout.js';
 import { NativeGate } from './native-gate.js';
 import { EXTERNAL_DATA_FILE } from './onnx-writer.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '../../base/errors.js';
 import { checkedOptions, findMethod, type Inputs, METHODS, type Method, planTarget } from '../../init/index.js';
-import { initTarget } from '../init.js';
+import { checkMaterialise, initTarget } from '../init.js';
 import { scalersBeside } from '../init-inputs.js';
 import { ancestorHeads, defineKind, type Foreseen, type Target } from './kind.js';
 import { measureTraining } from './measure.js';
@@ -33,6 +33,7 @@ export const initKind = defineKind({
   async prepare(config, { target, inputs }) {
     const method = await findMethod(config.method).load();
     checkInputs(config, method, inputs);
+    checkMaterialise(config.method, method, config.materialise, 'materialise');
     const options = checkedOptions(config.method, method, config.options);
     const known = foreseenInputs(method, inputs);
     if (known !== undefined && target !== undefined) planTarget(config.method, method, known, target);

@@ -215,6 +215,11 @@ describe('distill, init, eval, fit and finetune', () => {
       { stages: { ...others, sliced: { stage: 'init', method: 'deit', templates: 'bank', scalers: 'bank' } } },
       'stages.sliced: method deit reads no scalers; leave scalers: out',
     ],
+    [
+      'weights instead of scalers that a method does not have',
+      { stages: { ...others, sliced: { stage: 'init', method: 'deit', templates: 'bank', materialise: true } } },
+      'materialise: deit always writes a model; leave it out',
+    ],
   ])('refuse %s before anything is run', async (_name, more, message) => {
     await expect(load('refused', { ...chain, ...more })).rejects.toThrow(message);
   });
@@ -253,7 +258,7 @@ describe('init of templates in a file', () => {
 
   it('takes those that the stage of the templates makes', async () => {
     const chained = { bank: { stage: 'distill', ancestor: './m' }, init: { templates: 'bank' } };
-    const { tasks, stages: read } = await load('implied', { targets, stages: chained });
+    const { tasks, stages: read } = await load('implied', { model: undefined, targets, stages: chained });
     expect(tasks.at(-1)?.stage.inputs.get('scalers')).toEqual({ type: 'stage', stage: read[0] });
   });
 

@@ -3,7 +3,7 @@
  * under it, tfjs's automatic differentiation included, writes the whole training step down as one graph.
  */
 import { EngineError } from '../../../base/errors.js';
-import { elementCount } from '../../tensor-spec.js';
+import { elementCount } from '../../../base/shape.js';
 import { type Tensor, type TensorInfo, tf } from '../../tf.js';
 import { Graph } from '../graph.js';
 import { type Symbolic, symbolType } from './symbol.js';

@@ -1,6 +1,6 @@
 /** Trace kernels that move, cut and join without computing. */
 import { EngineError } from '../../../../base/errors.js';
-import { elementCount } from '../../../tensor-spec.js';
+import { elementCount } from '../../../../base/shape.js';
 import { type TensorInfo, tf } from '../../../tf.js';
 import { int, ints } from '../../graph.js';
 import { type Recorder, registerTraceKernel } from '../register.js';
