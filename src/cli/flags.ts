@@ -175,3 +175,19 @@ export const EVERYWHERE: readonly Flag[] = [json, quiet, debug, help];
 export function required(flag: Flag): Flag {
   return { ...flag, required: true };
 }
+
+/** Flags of every command that trains: where settings come from, what computes, where the run goes. */
+export const TRAINING: readonly Flag[] = [
+  required(config),
+  set,
+  seed,
+  dryRun,
+  engine,
+  device,
+  threads,
+  required(outFolder),
+  force,
+  resume,
+  progress,
+  ...EVERYWHERE,
+];

@@ -7,22 +7,7 @@ import * as flags from '../flags.js';
 
 export const distillCommand: Command = {
   positionals: [],
-  flags: [
-    flags.required(flags.ancestor),
-    flags.ancestorHeads,
-    flags.required(flags.config),
-    flags.set,
-    flags.seed,
-    flags.dryRun,
-    flags.engine,
-    flags.device,
-    flags.threads,
-    flags.required(flags.outFolder),
-    flags.force,
-    flags.resume,
-    flags.progress,
-    ...flags.EVERYWHERE,
-  ],
+  flags: [flags.required(flags.ancestor), flags.ancestorHeads, ...flags.TRAINING],
   examples: [
     {
       command: 'wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/bank',

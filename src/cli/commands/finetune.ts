@@ -7,24 +7,7 @@ import { modelSource } from '../model-source.js';
 
 export const finetuneCommand: Command = {
   positionals: [],
-  flags: [
-    flags.model,
-    { ...flags.heads, group: 'Input' },
-    flags.templates,
-    flags.scalers,
-    flags.required(flags.config),
-    flags.set,
-    flags.seed,
-    flags.dryRun,
-    flags.engine,
-    flags.device,
-    flags.threads,
-    flags.required(flags.outFolder),
-    flags.force,
-    flags.resume,
-    flags.progress,
-    ...flags.EVERYWHERE,
-  ],
+  flags: [flags.model, { ...flags.heads, group: 'Input' }, flags.templates, flags.scalers, ...flags.TRAINING],
   examples: [
     {
       command:

@@ -3,26 +3,12 @@ import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
 
+const DRY_RUN =
+  'Check flags, settings and the sizes of the model, print all settings as YAML and start nothing; no data is read';
+
 export const pretrainCommand: Command = {
   positionals: [],
-  flags: [
-    flags.required(flags.config),
-    flags.set,
-    flags.seed,
-    {
-      ...flags.dryRun,
-      description:
-        'Check flags, settings and the sizes of the model, print all settings as YAML and start nothing; no data is read',
-    },
-    flags.engine,
-    flags.device,
-    flags.threads,
-    flags.required(flags.outFolder),
-    flags.force,
-    flags.resume,
-    flags.progress,
-    ...flags.EVERYWHERE,
-  ],
+  flags: flags.TRAINING.map((flag) => (flag === flags.dryRun ? { ...flag, description: DRY_RUN } : flag)),
   examples: [
     {
       command: 'wave pretrain --config configs/mnist/pretrain.yaml --out runs/mnist',
