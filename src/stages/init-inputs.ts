@@ -47,7 +47,7 @@ export function filesFor(method: string, need: Need, named: InitFiles): InitFile
   };
   const given = (['ancestor', 'templates', 'scalers'] as const).filter((role) => files[role] !== undefined);
   const refuse = (what: string) => {
-    throw new ConfigError(`${method} ${what}`);
+    throw new ConfigError(`method ${method} ${what}`);
   };
   const useless = given.find((role) => !READ[need].includes(role));
   if (useless !== undefined) refuse(`starts from ${SOURCES[need]}; leave --${useless} out`);

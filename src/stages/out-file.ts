@@ -15,6 +15,7 @@ export interface OutFile {
  * @throws ConfigError when the file is there and `force` is not set, when it is a folder, or one of those that are read.
  */
 export async function checkOutFile({ path, force }: OutFile, reads: readonly string[]): Promise<void> {
+  if (/[/\\]$/.test(path)) throw new ConfigError(`${path}: names a folder; name a file`);
   if (!existsSync(path)) return;
   if ((await stat(path)).isDirectory()) throw new ConfigError(`${path}: is a folder; name a file`);
   const target = await realpath(path);

@@ -32,7 +32,7 @@ export function checkTrain(
     context.addIssue({
       code: 'custom',
       path: ['epochs'],
-      message: `give epochs or steps and leave the other out, or null; found ${found}`,
+      message: `give epochs or steps, and null for the other (--set train.epochs=null); found ${found}`,
     });
   }
   if (min_lr > lr) {

@@ -26,10 +26,10 @@ export function targetSpec({ model, templates }: BankSpec, { depth, width, heads
   if (width % unit !== 0) {
     const below = Math.floor(width / unit) * unit;
     const nearest = [below, below + unit].filter((candidate) => candidate > 0);
-    const rule =
-      unit === templates.width
-        ? `the template width ${templates.width}`
-        : `the template width ${templates.width} and of the head size ${headSize} (or give the heads)`;
+    const byHeads = width % templates.width === 0;
+    const rule = byHeads
+      ? `the head size ${headSize} (or give the heads)`
+      : `the template width ${templates.width}${unit === templates.width ? '' : ` and of the head size ${headSize}`}`;
     throw new ModelError(
       `width ${width} is no multiple of ${rule}; the nearest valid ` +
         (nearest.length === 1 ? `width is ${nearest[0]}` : `widths are ${nearest.join(' and ')}`),

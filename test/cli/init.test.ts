@@ -156,7 +156,7 @@ describe('flags', () => {
     [['--method', 'wafe', ...SIZE], [/^flag --method must be one of .*; found "wafe" \(did you mean wave\?\); see/]],
     [['--start', 'fresh', ...SIZE], [/^flag --start must be one of inherit, random; found "fresh"/]],
     [['--depth', '0', '--width', '8'], [/^flag --depth must be a whole number, 1 or more; found "0"/]],
-    [SIZE, ['wave starts from a template bank; give --templates FILE']],
+    [SIZE, ['method wave starts from a template bank; give --templates FILE']],
     [['--set', 'heed=fresh', ...SIZE], [/^--set heed=fresh: .*heed/]],
     [['--method', 'weight-selection', '--start', 'random', ...SIZE], [/^--start=random: .*start/]],
     [['--method', 'weight-selection', '--set', 'head=none', ...SIZE], [/^--set head=none: head: /]],

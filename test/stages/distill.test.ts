@@ -120,7 +120,7 @@ describe('what is learned', () => {
     const mean = matrices.reduce((sum, error) => sum + error / 4, 0);
     expect(told.events).toContainEqual({
       type: 'note',
-      text: `closed-form start: leaves ${(100 * mean).toFixed(1)} % of the matrices, by norm`,
+      text: `closed-form start: ${(100 * mean).toFixed(1)} % of the matrices' norm is missed, for distillation to make good`,
     });
     const resumed = await distill(config, { ancestor }, out('near', true), context());
     expect(resumed.startErrors).toBeUndefined();

@@ -153,10 +153,10 @@ describe('wave', () => {
   });
 
   it.each([
-    [{}, 'wave starts from a template bank; give --templates FILE'],
-    [{ ancestor: 'a' }, 'wave starts from a template bank; leave --ancestor out'],
-    [{ templates: 't', ancestor: 'a' }, 'wave starts from a template bank; leave --ancestor out'],
-    [{ templates: 't', ancestorHeads: 3 }, 'wave has no ancestor here; leave --ancestor-heads out'],
+    [{}, 'method wave starts from a template bank; give --templates FILE'],
+    [{ ancestor: 'a' }, 'method wave starts from a template bank; leave --ancestor out'],
+    [{ templates: 't', ancestor: 'a' }, 'method wave starts from a template bank; leave --ancestor out'],
+    [{ templates: 't', ancestorHeads: 3 }, 'method wave has no ancestor here; leave --ancestor-heads out'],
   ])('refuses %j', async (given, message) => {
     await expect(init(given)).rejects.toThrow(new ConfigError(message));
   });
@@ -227,9 +227,9 @@ describe('weight-selection', () => {
   });
 
   it.each([
-    [{ ancestor: undefined }, 'weight-selection starts from a trained model; give --ancestor FILE'],
-    [{ templates: 't' }, 'weight-selection starts from a trained model; leave --templates out'],
-    [{ scalers: 's' }, 'weight-selection starts from a trained model; leave --scalers out'],
+    [{ ancestor: undefined }, 'method weight-selection starts from a trained model; give --ancestor FILE'],
+    [{ templates: 't' }, 'method weight-selection starts from a trained model; leave --templates out'],
+    [{ scalers: 's' }, 'method weight-selection starts from a trained model; leave --scalers out'],
   ])('refuses files %j', async (given, message) => {
     const { ancestor, ...others } = { ancestor: 'a', ...given };
     const chosen = ancestor === undefined ? others : { ancestor, ...others };
@@ -263,9 +263,9 @@ describe('deit', () => {
   });
 
   it.each([
-    [{}, /^deit takes images, patches and classes from a model: give one of/],
-    [{ ancestor: 'a', templates: 't' }, /^deit takes images, patches and classes from a model: give one of/],
-    [{ ancestor: 'a', scalers: 's' }, /^deit starts from random values; leave --scalers out$/],
+    [{}, /^method deit takes images, patches and classes from a model: give one of/],
+    [{ ancestor: 'a', templates: 't' }, /^method deit takes images, patches and classes from a model: give one of/],
+    [{ ancestor: 'a', scalers: 's' }, /^method deit starts from random values; leave --scalers out$/],
   ])('refuses files %j', async (given, message) => {
     const refused = init({ method: 'deit', ...given });
     await expect(refused).rejects.toThrow(ConfigError);
@@ -312,6 +312,8 @@ describe('the file', () => {
     out = join(root, 'folder');
     mkdirSync(out);
     await expect(fromTemplates()).rejects.toThrow(new ConfigError(`${out}: is a folder; name a file`));
+    out = `${join(root, 'none')}/`;
+    await expect(fromTemplates()).rejects.toThrow(new ConfigError(`${out}: names a folder; name a file`));
   });
 
   it.each([true, false])('is not there after an interruption (materialise: %s)', async (materialise) => {

@@ -16,8 +16,11 @@ describe('trainSchema', () => {
   });
 
   it.each([
-    [{}, 'epochs: give epochs or steps and leave the other out, or null; found neither'],
-    [{ epochs: 1, steps: 1 }, 'epochs: give epochs or steps and leave the other out, or null; found both'],
+    [{}, 'epochs: give epochs or steps, and null for the other (--set train.epochs=null); found neither'],
+    [
+      { epochs: 1, steps: 1 },
+      'epochs: give epochs or steps, and null for the other (--set train.epochs=null); found both',
+    ],
     [{ epochs: 1, lr: 1e-3, min_lr: 2e-3 }, 'min_lr: must not exceed lr (0.001), found 0.002'],
   ])('refuses %j', (settings, message) => {
     expect(problems(settings)).toEqual([message]);

@@ -150,8 +150,11 @@ describe('targetSpec', () => {
   it('needs a multiple of template width and head size unless heads are given', () => {
     const model = vit(6, 96, 2);
     expect(() => target({ depth: 2, width: 64 }, model)).toThrow(
-      'width 64 is no multiple of the template width 32 and of the head size 48 (or give the heads); ' +
-        'the nearest valid width is 96',
+      'width 64 is no multiple of the head size 48 (or give the heads); the nearest valid width is 96',
+    );
+    expect(() => target({ depth: 2, width: 100 }, model)).toThrow(
+      'width 100 is no multiple of the template width 32 and of the head size 48; ' +
+        'the nearest valid widths are 96 and 192',
     );
     expect(() => target({ depth: 2, width: 160 }, model)).toThrow('the nearest valid widths are 96 and 192');
     expect(target({ depth: 2, width: 192 }, model).heads).toBe(4);
