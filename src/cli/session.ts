@@ -26,7 +26,9 @@ export function openSession(
       const mode = quiet || !hasProgress ? 'none' : (args.needText('progress') as ProgressMode);
       const opened = await openProgress({ mode, stream: io.stderr, env: io.env, now: io.now });
       progress = opened;
-      const signal = interruption.guardStage(() => warn('stopping as soon as all is saved; once more to stop at once'));
+      const signal = interruption.guardStage(() =>
+        warn('stopping as soon as all is saved; once more to stop without saving'),
+      );
       return { emit: (event) => opened.emit(event), signal, command: commandLine(words) };
     },
   };

@@ -109,7 +109,7 @@ export async function finetune(
 }
 
 /** Which parameters are trained, and with which share of the learning rate. */
-export function finetuneEntries(
+function finetuneEntries(
   { train: { weight_decay: weightDecay, layer_decay } }: Pick<FinetuneConfig, 'train'>,
   { spec, values }: DownstreamModel,
   frozen: ReadonlySet<string>,

@@ -55,7 +55,7 @@ export function blocksAcross(model: ModelSpec, layout: TemplateLayout): number {
 }
 
 /** Templates of a kind. */
-export function templateCount(kind: Kind, layout: TemplateLayout): number {
+function templateCount(kind: Kind, layout: TemplateLayout): number {
   return kind.isMatrix ? layout.count : layout.small_count;
 }
 

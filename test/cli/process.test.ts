@@ -55,7 +55,7 @@ describe('signals', () => {
       code,
       stdout: 'running\n',
       stderr:
-        'wave: stopping as soon as all is saved; once more to stop at once\nwave: interrupted: saved after step 12\n',
+        'wave: stopping as soon as all is saved; once more to stop without saving\nwave: interrupted: saved after step 12\n',
     });
   });
 

@@ -38,7 +38,7 @@ export interface Step {
 const TO_BE_MADE = 'to be made';
 
 /** @throws ConfigError when the selection names stages that are not there, or asks for two things at once. */
-export function checkSelection({ stages }: Pipeline, { from, only }: Selection): void {
+function checkSelection({ stages }: Pipeline, { from, only }: Selection): void {
   if (from !== undefined && only !== undefined) {
     throw new ConfigError('--from runs a stage and all after it, --only nothing else; give one of them');
   }
