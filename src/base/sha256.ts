@@ -1,5 +1,5 @@
 /** SHA-256 of bytes, text and files, as lower-case hexadecimal. Used to name parents, configurations and data. */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { DataError } from './errors.js';
 import { explainIoError } from './io-error.js';
@@ -14,11 +14,16 @@ export function sha256(data: Uint8Array | string): string {
 }
 
 /**
- * SHA-256 of a file's bytes, read in pieces so that memory stays flat.
- * @throws {DataError} when the file cannot be read.
+ * SHA-256 of a file's bytes, or of several one after the other, read in pieces so that memory stays flat.
+ * @throws {DataError} when a file cannot be read.
  */
-export async function sha256File(path: string): Promise<string> {
+export async function sha256File(paths: string | readonly string[]): Promise<string> {
   const hash = createHash('sha256');
+  for (const path of [paths].flat()) await hashFile(path, hash);
+  return hash.digest('hex');
+}
+
+async function hashFile(path: string, hash: Hash): Promise<void> {
   const chunk = new Uint8Array(CHUNK_BYTES);
   try {
     const handle = await open(path, 'r');
@@ -34,5 +39,4 @@ export async function sha256File(path: string): Promise<string> {
   } catch (error) {
     throw new DataError(`${printable(path)}: cannot be read: ${explainIoError(error)}`, 1, { cause: error });
   }
-  return hash.digest('hex');
 }

@@ -1,5 +1,7 @@
-/** Opens a model: an artifact of this suite or a bare timm checkpoint. */
+/** Opens a model: an artifact of this suite, or a checkpoint of timm or Hugging Face with what lies beside it. */
+import { dirname } from 'node:path';
 import { ConfigError, ModelError } from '../base/errors.js';
+import { elementCount } from '../base/shape.js';
 import {
   expectKind,
   openSafetensors,
@@ -7,17 +9,33 @@ import {
   type SafetensorsReader,
   sha256File,
 } from '../checkpoint/index.js';
-import { checkShapes, detectSpec, HEADS_FLAG, type Hints } from './detect.js';
+import { checkShapes, detect, HEADS_FLAG, type Hints } from './detect.js';
+import type { Library, Part } from './formats/recognise.js';
+import { readFacts, readImageProcessor } from './formats/sidecars.js';
 import { parameterShapes } from './parameters.js';
 import { type ModelSpec, modelSpecSchema } from './spec.js';
 
 /** What a checkpoint says about its model. */
 export interface LoadedSpec {
   readonly spec: ModelSpec;
-  /** SHA-256 of the (first) file, for the lineage of what is made from it. */
+  /** SHA-256 of the file, or of all shards in the order of their names, for the lineage of what is made from it. */
   readonly sha256: string;
-  /** The checkpoint's metadata said what it is; otherwise the spec was read off its shapes. */
-  readonly described: boolean;
+  /** Who wrote it. */
+  readonly format: 'wave' | Library;
+  /** How a checkpoint of another library was understood; empty for a model of this suite. */
+  readonly reading: Reading;
+}
+
+/** How a checkpoint of another library was understood. */
+export interface Reading {
+  /** Parameters that are joined of several tensors. */
+  readonly joined: number;
+  /** Tensors that no classifier needs. */
+  readonly ignored: readonly string[];
+  /** Biases that are zeros because the file does not have them. */
+  readonly filled: readonly string[];
+  /** What was taken from where, one line each. */
+  readonly notes: readonly string[];
 }
 
 /** A model with its weights. */
@@ -34,9 +52,11 @@ export interface LoadedModel extends LoadedSpec {
 export async function loadModel(path: string, hints: Hints = {}): Promise<LoadedModel> {
   const file = await openSafetensors(path);
   try {
-    const loaded = await readSpec(file, path, hints);
+    const { parts, ...loaded } = await readSpec(file, path, hints);
     const values = new Map<string, Float32Array>();
-    for (const name of parameterShapes(loaded.spec).keys()) values.set(name, await file.readFloat32(name));
+    for (const name of parameterShapes(loaded.spec).keys()) {
+      values.set(name, await readJoined(file, parts?.get(name) ?? [{ tensor: name, shape: [], zeros: false }]));
+    }
     return { ...loaded, values };
   } finally {
     await file.close();
@@ -51,22 +71,54 @@ export async function loadModel(path: string, hints: Hints = {}): Promise<Loaded
 export async function loadModelSpec(path: string, hints: Hints = {}): Promise<LoadedSpec> {
   const file = await openSafetensors(path);
   try {
-    return await readSpec(file, path, hints);
+    const { parts: _, ...loaded } = await readSpec(file, path, hints);
+    return loaded;
   } finally {
     await file.close();
   }
 }
 
-async function readSpec(file: SafetensorsReader, path: string, hints: Hints): Promise<LoadedSpec> {
-  const described = readArtifactInfo(file) !== undefined;
+const UNDERSTOOD: Reading = { joined: 0, ignored: [], filled: [], notes: [] };
+
+/** A spec, and what its parameters are joined of; absent where each is one tensor of its own name. */
+interface ReadSpec extends LoadedSpec {
+  readonly parts?: ReadonlyMap<string, readonly Part[]>;
+}
+
+async function readSpec(file: SafetensorsReader, path: string, hints: Hints): Promise<ReadSpec> {
   const shapes = new Map([...file.tensors].map(([name, { shape }]) => [name, shape]));
-  const spec = described ? storedSpec(storedBy(file, hints), path) : detectSpec(shapes, hints, path);
-  if (hints.heads !== undefined && hints.heads !== spec.heads) {
-    const flag = hints.headsFlag ?? HEADS_FLAG;
-    throw new ConfigError(`${path}: has ${spec.heads} heads, ${flag} says ${hints.heads}; leave ${flag} out`);
+  if (readArtifactInfo(file) !== undefined) {
+    const spec = storedSpec(storedBy(file, hints), path);
+    if (hints.heads !== undefined && hints.heads !== spec.heads) {
+      const flag = hints.headsFlag ?? HEADS_FLAG;
+      throw new ConfigError(`${path}: has ${spec.heads} heads, ${flag} says ${hints.heads}; leave ${flag} out`);
+    }
+    checkShapes(spec, shapes, path);
+    return { spec, sha256: await sha256File(file.files), format: 'wave', reading: UNDERSTOOD };
   }
-  checkShapes(spec, shapes, path);
-  return { spec, sha256: await sha256File(file.files[0]), described };
+  const folder = dirname(file.files[0] as string);
+  const { spec: bare, library, parts, ignored, filled, notes } = detect(shapes, hints, path, await readFacts(folder));
+  const processor = await readImageProcessor(folder, bare);
+  const spec = processor ? { ...bare, preprocess: processor.preprocess } : bare;
+  const joined = [...parts.values()].filter((each) => each.length > 1).length;
+  const reading = { joined, ignored, filled, notes: [...notes, ...(processor?.notes ?? [])] };
+  return { spec, sha256: await sha256File(file.files), format: library, reading, parts };
+}
+
+/** The values of a parameter, joined along its first axis. */
+async function readJoined(file: SafetensorsReader, parts: readonly Part[]): Promise<Float32Array> {
+  const read = ({ tensor, shape, zeros }: Part) =>
+    zeros ? new Float32Array(elementCount(shape)) : file.readFloat32(tensor);
+  if (parts.length === 1) return read(parts[0] as Part);
+  const values: Float32Array[] = [];
+  for (const part of parts) values.push(await read(part));
+  const joined = new Float32Array(values.reduce((total, { length }) => total + length, 0));
+  let at = 0;
+  for (const each of values) {
+    joined.set(each, at);
+    at += each.length;
+  }
+  return joined;
 }
 
 /** @throws CheckpointError when the file is another kind of artifact. */

@@ -5,10 +5,19 @@ import { MOST, sizeUpTo } from './limits.js';
 
 const side = sizeUpTo(MOST.image);
 
-/** Pixel values a model expects: `(value / 255 - mean) / std` per channel. */
+/** Filters that images are resized with, by the names that timm and Pillow give them. */
+export const INTERPOLATIONS = ['nearest', 'bilinear', 'bicubic', 'lanczos'] as const;
+
+/** From an image file to what a model expects: resized, cropped in the centre, `(value / 255 - mean) / std` per channel. */
 export const preprocessSchema = z.strictObject({
   mean: z.array(z.number()),
   std: z.array(z.number().positive()),
+  /** Height and width before the crop, pixels; absent: those of the model's input. */
+  resize: z.tuple([side, side]).optional(),
+  /** `shortest` keeps the proportions and covers `resize`; `squash` makes it exactly that. Absent: `shortest`. */
+  resize_mode: z.enum(['shortest', 'squash']).optional(),
+  /** Absent: `bicubic`. */
+  interpolation: z.enum(INTERPOLATIONS).optional(),
 });
 
 /** Schema of a stored spec; `geometry` checks that the sizes fit together. */
@@ -43,7 +52,7 @@ export const modelSpecSchema = z.strictObject({
 
 /** A ViT without its weights. */
 export type ModelSpec = z.infer<typeof modelSpecSchema>;
-/** How pixels are normalised. */
+/** How images become pixel values. */
 export type Preprocess = z.infer<typeof preprocessSchema>;
 
 /** Numbers that follow from a spec. */

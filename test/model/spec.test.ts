@@ -152,7 +152,7 @@ describe('detectSpec', () => {
       'a file without a patch embedding',
       (shapes) => shapes.delete('patch_embed.proj.weight'),
       { heads: 2 },
-      'is not a timm ViT: tensor patch_embed.proj.weight is missing; name a ViT or DeiT checkpoint',
+      'is not a ViT as timm or Hugging Face save it: it has neither patch_embed.proj.weight nor vit.embeddings.patch_embeddings.projection.weight; name a ViT or DeiT checkpoint',
     ],
     [
       'a flattened patch embedding',
@@ -172,7 +172,7 @@ describe('detectSpec', () => {
         for (const name of [...shapes.keys()]) if (name.startsWith('blocks.')) shapes.delete(name);
       },
       { heads: 2 },
-      'is not a timm ViT: it has no blocks.0.* tensors',
+      'is not a ViT: it has no blocks.0.norm1.weight',
     ],
     ['unknown heads', () => undefined, {}, 'does not say how many attention heads it has; give --heads N'],
     [

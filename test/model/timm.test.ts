@@ -60,7 +60,7 @@ describe('a small timm checkpoint', () => {
   it('is opened with the values that its file holds, in the order of the parameters', async () => {
     const loaded = await loadModel(fixture('timm-small-distilled.safetensors'), { heads: 3 });
     expect(loaded.spec).toEqual(small({ distillation_token: true }));
-    expect(loaded.described).toBe(false);
+    expect(loaded.format).toBe('timm');
     expect(loaded.sha256).toMatch(/^[0-9a-f]{64}$/);
     expect([...loaded.values.keys()]).toEqual([...parameterShapes(loaded.spec).keys()]);
     expect(loaded.values).toEqual(pure.parameters(parameterShapes(loaded.spec)));

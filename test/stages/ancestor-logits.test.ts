@@ -23,7 +23,8 @@ const spec = resolveModel(pico().model, {
   classes: 4,
   preprocess: { mean: [0.5], std: [0.5] },
 });
-const ancestor = { spec, values: initialise(spec, 0), sha256: '', described: true };
+const reading = { joined: 0, ignored: [], filled: [], notes: [] };
+const ancestor = { spec, values: initialise(spec, 0), sha256: '', format: 'wave' as const, reading };
 const open = (changes: object = {}) =>
   openData(
     dataSchema.parse({ source: 'synthetic', synthetic: { image: 16, classes: 4, train: 150, test: 8 }, ...changes }),

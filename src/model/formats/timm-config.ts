@@ -1,0 +1,111 @@
+/** timm's `config.json`: architecture, `model_args` and `pretrained_cfg`. */
+import { z } from 'zod';
+import { ModelError } from '../../base/errors.js';
+import { INTERPOLATIONS, type Preprocess } from '../spec.js';
+import { type Facts, statedSizes } from './facts.js';
+import { checkFields, sides } from './json-file.js';
+
+const count = z.int().positive();
+const schema = z.object({
+  architecture: z.string(),
+  num_classes: z.int().min(0).optional(),
+  global_pool: z.string().nullish(),
+  label_names: z.array(z.string()).nullish(),
+  model_args: z
+    .object({
+      img_size: sides.nullish(),
+      patch_size: sides.nullish(),
+      in_chans: count.optional(),
+      num_classes: z.int().min(0).optional(),
+      embed_dim: count.optional(),
+      depth: count.optional(),
+      num_heads: count.optional(),
+      global_pool: z.string().optional(),
+      qkv_bias: z.boolean().optional(),
+      act_layer: z.string().nullish(),
+      pool_include_prefix: z.boolean().optional(),
+    })
+    .nullish(),
+  pretrained_cfg: z
+    .object({
+      input_size: z.tuple([count, count, count]).optional(),
+      interpolation: z.string().optional(),
+      crop_pct: z.number().positive().nullish(),
+      crop_mode: z.string().nullish(),
+      mean: z.array(z.number()).optional(),
+      std: z.array(z.number().positive()).optional(),
+      label_names: z.array(z.string()).nullish(),
+    })
+    .nullish(),
+});
+type TimmConfig = z.output<typeof schema>;
+
+/** Heads of the plain ViTs by the size in timm's names; all of them have 64 numbers a head but giant and gigantic. */
+const HEADS_BY_SIZE = { tiny: 3, small: 6, base: 12, large: 16, huge: 16, giant: 16, gigantic: 16 } as const;
+const SIZE_IN_NAME = /^(?:vit|deit|deit3)_(tiny|small|base|large|huge|giant|gigantic)(?:_|$)/;
+/** timm's own, for a configuration that does not say. */
+const DEFAULT_CROP = 0.875;
+
+/** Whether a config.json is timm's. */
+export function isTimmConfig(config: Readonly<Record<string, unknown>>): boolean {
+  return typeof config.architecture === 'string';
+}
+
+/** @throws ModelError naming the field that is wrong, or that asks for what this version cannot run. */
+export function readTimmConfig(config: Readonly<Record<string, unknown>>, path: string): Facts {
+  const fields = checkFields(schema, config, path);
+  const { architecture, model_args: args, pretrained_cfg: pretrained } = fields;
+  const refuse = (name: string, value: string, known: string) =>
+    new ModelError(`${path}: ${name} is ${JSON.stringify(value)}, which this version cannot run; known: ${known}`);
+  const activation = args?.act_layer;
+  if (activation && activation !== 'gelu') throw refuse('model_args.act_layer', activation, 'gelu');
+  if (/quickgelu/.test(architecture)) throw refuse('architecture', architecture, 'models with the exact GELU');
+  if (args?.pool_include_prefix) throw refuse('model_args.pool_include_prefix', 'true', 'false');
+  const pool = args?.global_pool ?? fields.global_pool ?? undefined;
+  if (pool !== undefined && pool !== 'token' && pool !== 'avg') throw refuse('global_pool', pool, 'token, avg');
+  const [, size] = SIZE_IN_NAME.exec(architecture) ?? [];
+  const byName = size === undefined ? undefined : HEADS_BY_SIZE[size as keyof typeof HEADS_BY_SIZE];
+  const input = pretrained?.input_size;
+  const image = args?.img_size ?? (input && ([input[1], input[2]] as const));
+  return {
+    from: path,
+    ...(args?.num_heads !== undefined
+      ? { heads: args.num_heads, headsFrom: 'model_args.num_heads' }
+      : { heads: byName, headsFrom: `architecture ${architecture}` }),
+    image,
+    pool,
+    qkvBias: args?.qkv_bias,
+    labels: fields.label_names ?? pretrained?.label_names ?? undefined,
+    ...preprocessOf(pretrained, image),
+    sizes: statedSizes([
+      ['model_args.embed_dim', 'width', args?.embed_dim],
+      ['model_args.depth', 'depth', args?.depth],
+      ['model_args.patch_size', 'patch', args?.patch_size?.[0]],
+      ['num_classes', 'classes', args?.num_classes ?? fields.num_classes],
+    ]),
+  };
+}
+
+/** timm resizes the shorter side to `floor(side / crop_pct)` and crops the centre; `squash` resizes both sides so. */
+function preprocessOf(
+  pretrained: TimmConfig['pretrained_cfg'],
+  image: readonly [number, number] | undefined,
+): Pick<Facts, 'preprocess' | 'notes'> {
+  const { mean, std, interpolation, crop_mode: mode } = pretrained ?? {};
+  if (mean === undefined || std === undefined) return {};
+  const known = INTERPOLATIONS.find((each) => each === interpolation);
+  const crop = pretrained?.crop_pct ?? DEFAULT_CROP;
+  const isKnownMode = mode === undefined || mode === null || mode === 'center' || mode === 'squash';
+  const preprocess: Preprocess = {
+    mean,
+    std,
+    ...(known && { interpolation: known }),
+    ...(image && isKnownMode && { resize: [Math.floor(image[0] / crop), Math.floor(image[1] / crop)] }),
+    ...(image && isKnownMode && { resize_mode: mode === 'squash' ? ('squash' as const) : ('shortest' as const) }),
+  };
+  const notes = [
+    ...(interpolation !== undefined && !known ? [`interpolation ${interpolation} is not known; bicubic is used`] : []),
+    ...(isKnownMode ? [] : [`crop_mode ${mode} is not known; images are resized to cover the input`]),
+  ];
+  return { preprocess, notes };
+}
