@@ -137,10 +137,13 @@ export interface Answer<Result> {
 }
 
 /** The thread's side: answers every job that arrives at `port`, the thread's own. */
-export function answerJobs<Job, Result>(port: MessagePort | null, answer: (job: Job) => Answer<Result>): void {
-  port?.on('message', ({ id, job }: JobMessage<Job>) => {
+export function answerJobs<Job, Result>(
+  port: MessagePort | null,
+  answer: (job: Job) => Answer<Result> | Promise<Answer<Result>>,
+): void {
+  port?.on('message', async ({ id, job }: JobMessage<Job>) => {
     try {
-      const { result, transfer } = answer(job);
+      const { result, transfer } = await answer(job);
       port.postMessage({ id, result } satisfies ReplyMessage<Result>, transfer);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

@@ -1,16 +1,52 @@
 /** The `data:` block: where images come from and how they are prepared. */
 import { z } from 'zod';
 
-/** Image and label file of one split; both IDX, plain or gzip. */
-const idxFilesSchema = z.strictObject({
-  images: z.string().min(1).describe('IDX file of 8-bit images, rank 3; relative to the working directory'),
-  labels: z.string().min(1).describe('IDX file of 8-bit labels, rank 1'),
+const path = z.string().min(1);
+
+/** Where the images of one split are; which keys count depends on the source. */
+const splitSchema = z.strictObject({
+  images: path
+    .nullable()
+    .default(null)
+    .describe('idx: file of 8-bit images, rank 3; relative to the working directory'),
+  labels: path.nullable().default(null).describe('idx: file of 8-bit labels, rank 1'),
+  folder: path.nullable().default(null).describe('folder: one folder of image files for each class'),
 });
+
+/** What each source needs to know of a split. */
+export const SPLIT_KEYS = {
+  idx: ['images', 'labels'],
+  folder: ['folder'],
+} as const satisfies Record<string, readonly (keyof z.output<typeof splitSchema>)[]>;
+
+const side = z.int().min(1).max(16_384);
+const share = z.number().positive().max(1);
+const range = (least: z.ZodNumber) => z.tuple([least, least]);
 
 /** Random changes to training images; test images never change. */
 const augmentSchema = z.strictObject({
   pad_crop: z.int().min(0).default(0).describe('pixels of black border added before a random crop; 0 = off'),
   flip: z.boolean().default(false).describe('mirror half of the images left to right'),
+  random_resized_crop: z
+    .strictObject({
+      scale: range(share).default([0.08, 1]).describe("smallest and largest share of the image's area"),
+      ratio: range(z.number().positive())
+        .default([3 / 4, 4 / 3])
+        .describe('smallest and largest width over height'),
+    })
+    .nullable()
+    .default(null)
+    .describe('train on random pieces, resized to the input; null = off'),
+});
+
+/** From an image of any size to the model's input, in evaluation. */
+const resizeSchema = z.strictObject({
+  mode: z.enum(['shortest', 'squash']).default('shortest').describe('shortest keeps proportions, squash does not'),
+  crop_pct: share.default(0.875).describe('side of the central crop over the side that images are resized to'),
+  interpolation: z
+    .enum(['nearest', 'bilinear', 'bicubic', 'lanczos'])
+    .default('bicubic')
+    .describe('filter, also in training'),
 });
 
 /** Images that are drawn rather than read. */
@@ -29,9 +65,20 @@ const perChannel = (description: string) => z.array(z.number()).min(1).describe(
 /** The `data:` block of every command that reads images. */
 export const dataSchema = z
   .strictObject({
-    source: z.enum(['idx', 'synthetic']),
-    train: idxFilesSchema.nullable().default(null).describe('files of the training split (source: idx)'),
-    test: idxFilesSchema.nullable().default(null).describe('files of the test split (source: idx)'),
+    source: z.enum(['idx', 'synthetic', 'folder']),
+    train: splitSchema.nullable().default(null).describe('where the training split is'),
+    test: splitSchema.nullable().default(null).describe('where the test split is'),
+    image: z
+      .union([side, z.tuple([side, side])])
+      .nullable()
+      .default(null)
+      .describe("side, or [height, width], that images are brought to; null = the source's own, 224 for image files"),
+    resize: resizeSchema.prefault({}),
+    class_names: path
+      .nullable()
+      .default(null)
+      .describe('text file with the name of one class per line; null = those of the source'),
+    on_broken: z.enum(['fail', 'skip']).default('fail').describe('what is done about an image that cannot be read'),
     classes: z.int().min(2).max(100_000).nullable().default(null).describe('checked against the labels'),
     channels: z.int().min(1).nullable().default(null).describe('repeat a one-channel source to this many'),
     mean: perChannel('subtracted from pixels in 0..1').default([0.5]),
@@ -53,16 +100,39 @@ export const dataSchema = z
         `mean has ${data.mean.length} values and std ${data.std.length}; give one per channel, or one for all`,
       );
     }
+    for (const which of ['train', 'test'] as const) checkSplit(data, which, refuse);
     if (data.source === 'idx') {
-      if (data.train === null && data.test === null) refuse('source', 'source idx needs train: or test: files');
       if (data.classes === null) refuse('classes', 'source idx needs the number of classes');
-    } else if (data.classes !== null && data.classes !== data.synthetic.classes) {
+    } else if (data.source === 'synthetic' && data.classes !== null && data.classes !== data.synthetic.classes) {
       refuse(
         'classes',
         `must equal synthetic.classes (${data.synthetic.classes}) or be left out, found ${data.classes}`,
       );
     }
   });
+
+type Refuse = (path: string, message: string) => void;
+
+/** A split must have the keys of its source, and no others. */
+function checkSplit(
+  { source, train, test }: { source: string; train: Split | null; test: Split | null },
+  which: 'train' | 'test',
+  refuse: Refuse,
+): void {
+  if (source === 'synthetic') return;
+  if (train === null && test === null && which === 'train') refuse('source', `source ${source} needs train: or test:`);
+  const split = which === 'train' ? train : test;
+  if (split === null) return;
+  const needed: readonly string[] = SPLIT_KEYS[source as keyof typeof SPLIT_KEYS];
+  for (const [key, value] of Object.entries(split)) {
+    if (needed.includes(key) && value === null) refuse(which, `source ${source} needs ${which}.${key}`);
+    if (!needed.includes(key) && value !== null) {
+      refuse(which, `source ${source} takes ${needed.join(' and ')}; leave ${which}.${key} out`);
+    }
+  }
+}
+
+type Split = z.output<typeof splitSchema>;
 
 /** The checked `data:` block. */
 export type DataConfig = z.output<typeof dataSchema>;

@@ -1,18 +1,32 @@
 /** Makes the pixels of one batch; runs in the loader's threads, or on the calling thread when there are none. */
-import { type PatchShape, patchCount, patchDim, writeImage } from './patches.js';
+import { createRng } from '../base/rng.js';
+import { type EvalFraming, evalFraming, randomBox } from './framing.js';
+import { type PatchShape, patchCount, patchDim, writeImage, writePicture } from './patches.js';
+import { type Framer, readPicture } from './picture.js';
+import { openRecords, type RawShape, type RecordReader, type Records } from './records.js';
 import { type Augment, drawAugment, UNCHANGED } from './transforms.js';
 
-/** All that is the same for every batch of a loader; crosses to the threads once, the pixels as shared memory. */
-export interface AssemblySpec {
-  /** `[count, sourceChannels, height, width]` */
+/** Images that lie in memory, all of one size. */
+export interface MemoryImages {
+  readonly kind: 'memory';
+  /** `[count, channels, height, width]` */
   readonly pixels: Uint8Array<SharedArrayBuffer>;
-  readonly sourceChannels: number;
+  readonly raw: RawShape;
+}
+
+/** All that is the same for every batch of a loader; crosses to the threads once, what is large as shared memory. */
+export interface AssemblySpec {
+  readonly images: MemoryImages | Records;
   readonly shape: PatchShape;
   /** `[channels, 256]` */
   readonly table: Float32Array;
-  /** Null: images stay as they are. */
+  /** Null: images are those of an evaluation. */
   readonly augment: Augment | null;
+  /** Null: images have the size of the model's input already. */
+  readonly framing: EvalFraming | null;
   readonly seed: number;
+  /** Whether another image of the batch stands in for one that cannot be read; otherwise its slot stays zero. */
+  readonly substitute: boolean;
 }
 
 /** One batch to make. */
@@ -22,16 +36,117 @@ export interface AssemblyJob {
   readonly indices: Uint32Array;
 }
 
-/** @returns `[patches, batch, patch_dim]` */
-export function assemble(spec: AssemblySpec, { epoch, indices }: AssemblyJob): Float32Array<ArrayBuffer> {
-  const { shape, pixels, sourceChannels, table, augment, seed } = spec;
-  const bytes = sourceChannels * shape.height * shape.width;
-  const out = new Float32Array(patchCount(shape) * shape.batch * patchDim(shape));
-  for (let slot = 0; slot < indices.length; slot++) {
-    const sample = indices[slot];
-    const image = pixels.subarray(sample * bytes, (sample + 1) * bytes);
-    const draw = augment === null ? UNCHANGED : drawAugment(augment, seed, epoch, sample);
-    writeImage(out, shape, slot, image, sourceChannels, draw, table);
+/** An image that could not be read. */
+export interface BrokenImage {
+  /** Position in the job. */
+  readonly slot: number;
+  /** In the source. */
+  readonly index: number;
+  readonly reason: string;
+  /** The image that stands in for it, by index in the source. */
+  readonly substitute?: number;
+}
+
+/** What a thread gives back. */
+export interface Assembled {
+  /** `[patches, batch, patch_dim]`; slots of broken images are zero. */
+  readonly patches: Float32Array<ArrayBuffer>;
+  readonly broken: readonly BrokenImage[];
+}
+
+/** Images decoded side by side on one thread: while one is decoded natively, another is written. */
+const AT_A_TIME = 4;
+
+/** Makes batches; keeps files open between them. */
+export class Assembler {
+  readonly #spec: AssemblySpec;
+  readonly #reader: RecordReader | undefined;
+
+  constructor(spec: AssemblySpec) {
+    this.#spec = spec;
+    this.#reader = spec.images.kind === 'memory' ? undefined : openRecords(spec.images);
   }
-  return out;
+
+  /** Never fails for an image: what cannot be read is told. */
+  async make({ epoch, indices }: AssemblyJob): Promise<Assembled> {
+    const { shape } = this.#spec;
+    const patches = new Float32Array(patchCount(shape) * shape.batch * patchDim(shape));
+    const broken: BrokenImage[] = [];
+    let next = 0;
+    const work = async () => {
+      while (next < indices.length) {
+        const slot = next++;
+        const failure = await this.#fill(patches, slot, { epoch, indices });
+        if (failure) broken.push(failure);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(AT_A_TIME, indices.length) }, work));
+    // In the order of the batch, whichever was found first.
+    return { patches, broken: broken.sort((a, b) => a.slot - b.slot) };
+  }
+
+  async close(): Promise<void> {
+    await this.#reader?.close();
+  }
+
+  /** Writes the image of a slot, or another one of the batch in its place. */
+  async #fill(out: Float32Array, slot: number, { epoch, indices }: AssemblyJob): Promise<BrokenImage | undefined> {
+    const index = indices[slot];
+    try {
+      await this.#write(out, slot, epoch, index);
+      return undefined;
+    } catch (error) {
+      const failure = { slot, index, reason: error instanceof Error ? error.message : String(error) };
+      return this.#spec.substitute ? this.#substitute(out, failure, { epoch, indices }) : failure;
+    }
+  }
+
+  /** Which image stands in depends on nothing but the batch. */
+  async #substitute(out: Float32Array, failure: BrokenImage, { epoch, indices }: AssemblyJob): Promise<BrokenImage> {
+    const { slot, index } = failure;
+    const order = createRng(this.#spec.seed, 'substitute', epoch, index).shuffle(indices.slice());
+    for (const candidate of order) {
+      if (candidate === index) continue;
+      try {
+        await this.#write(out, slot, epoch, candidate);
+        return { ...failure, substitute: candidate };
+      } catch {
+        // It is told in its own slot.
+      }
+    }
+    return failure;
+  }
+
+  async #write(out: Float32Array, slot: number, epoch: number, index: number): Promise<void> {
+    const { images, shape, table, augment, framing, seed } = this.#spec;
+    const bytes = await this.#bytes(index);
+    const raw = images.kind === 'files' ? undefined : images.raw;
+    if (raw && framing === null) {
+      const draw = augment === null ? UNCHANGED : drawAugment(augment, seed, epoch, index);
+      writeImage(out, shape, slot, bytes, raw.channels, draw, table);
+      return;
+    }
+    if (framing === null) throw new TypeError('images of files have no size of their own');
+    const rng = createRng(seed, 'frame', epoch, index);
+    const frame: Framer = (height, width) =>
+      augment?.randomResizedCrop
+        ? {
+            box: randomBox(augment.randomResizedCrop, height, width, rng),
+            size: framing.image,
+            interpolation: framing.interpolation,
+          }
+        : evalFraming(framing, height, width);
+    const channels = raw?.channels ?? (shape.channels === 1 ? 1 : 3);
+    const picture = await readPicture(bytes, { raw, channels, frame });
+    const flip = augment !== null && drawAugment({ padCrop: 0, flip: augment.flip }, seed, epoch, index).flip;
+    writePicture(out, shape, slot, picture.data, picture.channels, flip, table);
+  }
+
+  #bytes(index: number): Promise<Uint8Array> | Uint8Array {
+    const { images } = this.#spec;
+    if (images.kind !== 'memory') return (this.#reader as RecordReader).read(index);
+    const { channels, height, width } = images.raw;
+    const size = channels * height * width;
+    return images.pixels.subarray(index * size, (index + 1) * size);
+  }
 }

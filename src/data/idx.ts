@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DataError } from '../base/errors.js';
 import { elementCount } from '../base/shape.js';
-import { allocatePixels, type ImageSource, memorySource } from './source.js';
+import { allocatePixels, memorySource, type RasterSource } from './source.js';
 
 /** Paths of one split. */
 export interface IdxFiles {
@@ -38,7 +38,7 @@ const KINDS = {
  * @param classes labels must lie below it.
  * @throws {DataError} one line, for every way in which the files can be wrong.
  */
-export async function openIdx(files: IdxFiles, classes: number): Promise<ImageSource> {
+export async function openIdx(files: IdxFiles, classes: number): Promise<RasterSource> {
   const [images, labels] = await Promise.all([readIdx(files.images, 'images'), readIdx(files.labels, 'labels')]);
   const [count, height, width] = images.lengths;
   if (labels.lengths[0] !== count) {

@@ -1,10 +1,19 @@
 /** Data: sources, subsets, transforms, the patch layout, and the loader that feeds training and evaluation. */
 export { type Dataset, sampleSha256 } from './dataset.js';
+export { openFolder } from './folder.js';
+export type { EvalFraming, RandomResizedCrop } from './framing.js';
 export { type IdxFiles, openIdx } from './idx.js';
-export { type Batch, Loader, type LoaderOptions } from './loader.js';
+export { type Batch, Loader, type LoaderOptions, type UnreadableImage } from './loader.js';
 export { openData } from './open.js';
 export { checkPatchShape, type PatchShape, patchCount, patchDim, patchify, unpatchify } from './patches.js';
-export { allocatePixels, type ImageSource, type Labels, memorySource } from './source.js';
+export {
+  allocatePixels,
+  type ImageSource,
+  type Labels,
+  memorySource,
+  type RasterSource,
+  type RecordSource,
+} from './source.js';
 export { balancedSubset, type SubsetOptions } from './subset.js';
 export { type SyntheticOptions, syntheticSource } from './synthetic.js';
 export { type Augment, type Draw, drawAugment, normaliseTable, UNCHANGED } from './transforms.js';

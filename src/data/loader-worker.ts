@@ -1,11 +1,11 @@
 /** A loader's thread: makes batches on demand and hands their memory over without a copy. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { answerJobs } from '../base/worker-pool.js';
-import { type AssemblyJob, type AssemblySpec, assemble } from './assemble.js';
+import { Assembler, type AssemblyJob, type AssemblySpec } from './assemble.js';
 
-const spec = workerData as AssemblySpec;
+const assembler = new Assembler(workerData as AssemblySpec);
 
-answerJobs(parentPort, (job: AssemblyJob) => {
-  const result = assemble(spec, job);
-  return { result, transfer: [result.buffer] };
+answerJobs(parentPort, async (job: AssemblyJob) => {
+  const result = await assembler.make(job);
+  return { result, transfer: [result.patches.buffer] };
 });

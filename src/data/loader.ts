@@ -5,12 +5,16 @@
 import { ConfigError, DataError } from '../base/errors.js';
 import { createRng } from '../base/rng.js';
 import { WorkerPool } from '../base/worker-pool.js';
-import { type AssemblyJob, type AssemblySpec, assemble } from './assemble.js';
+import { type Assembled, Assembler, type AssemblyJob, type AssemblySpec } from './assemble.js';
 import type { Dataset } from './dataset.js';
 import { checkPatchShape } from './patches.js';
+import { recordName } from './records.js';
+import { isRandom } from './transforms.js';
 
 /** Batches made ahead: enough to ride out a slow one (a garbage collection, a busy core) without a wait. */
 const DEFAULT_PREFETCH = 3;
+/** Most memory for batches made ahead, bytes; one is always made. */
+const MOST_AHEAD_BYTES = 512 * 2 ** 20;
 
 export interface LoaderOptions {
   readonly dataset: Dataset;
@@ -26,19 +30,30 @@ export interface LoaderOptions {
   readonly seed: number;
   /** Threads; 0 makes batches on the calling thread. Default 1. */
   readonly workers?: number;
-  /** Most batches made ahead of the one the caller works on. Default 3. */
+  /** Most batches made ahead of the one the caller works on. Default: 3, or one per thread if there are more. */
   readonly prefetch?: number;
+  /** Called once for every image that cannot be read and is left out. */
+  readonly onBroken?: (image: UnreadableImage) => void;
+}
+
+/** An image that was left out. */
+export interface UnreadableImage {
+  /** Its file, or its place in one. */
+  readonly name: string;
+  /** In the source. */
+  readonly index: number;
+  readonly reason: string;
 }
 
 /** One batch; its arrays belong to the receiver. */
 export interface Batch {
   /** `[patches, batch, patch_dim]`, zero in the slots from `size` on. */
   readonly patches: Float32Array;
-  /** `[batch]`, zero in the slots from `size` on. */
+  /** `[batch]`, zero in the slots from `size` on; -1 for an image of an evaluation that cannot be read. */
   readonly labels: Int32Array;
   /** Samples in the batch; below `batch` only in the last one of an evaluation. */
   readonly size: number;
-  /** `[size]`: index of each sample in the source, whatever the subset. */
+  /** `[size]`: index of each sample in the source, whatever the subset; what stands in for an image has its own. */
   readonly indices: Uint32Array;
   readonly epoch: number;
   /** Position of the batch in its epoch. */
@@ -51,7 +66,10 @@ export class Loader {
   readonly batchesPerEpoch: number;
   readonly #options: LoaderOptions;
   readonly #spec: AssemblySpec;
-  #pool: WorkerPool<AssemblyJob, Float32Array> | undefined;
+  readonly #prefetch: number;
+  readonly #broken = new Set<number>();
+  #pool: WorkerPool<AssemblyJob, Assembled> | undefined;
+  #own: Assembler | undefined;
   #closed = false;
 
   /**
@@ -59,8 +77,9 @@ export class Loader {
    */
   constructor(options: LoaderOptions) {
     const { dataset, mode, batch, patch, seed } = options;
-    const { source, channels, table } = dataset;
-    const shape = { batch, channels, height: source.height, width: source.width, patch };
+    const { source, channels, table, image } = dataset;
+    const [height, width] = image;
+    const shape = { batch, channels, height, width, patch };
     checkPatchShape(shape);
     const samples = dataset.indices.length;
     if (mode === 'train' && samples < batch) {
@@ -70,8 +89,27 @@ export class Loader {
     }
     this.#options = options;
     this.batchesPerEpoch = mode === 'train' ? Math.floor(samples / batch) : Math.ceil(samples / batch);
-    const augment = mode === 'train' && (dataset.augment.padCrop > 0 || dataset.augment.flip) ? dataset.augment : null;
-    this.#spec = { pixels: source.pixels, sourceChannels: source.channels, shape, table, augment, seed };
+    const isTraining = mode === 'train';
+    this.#spec = {
+      images:
+        source.kind === 'records'
+          ? source.records
+          : {
+              kind: 'memory',
+              pixels: source.pixels,
+              raw: { channels: source.channels, height: source.height, width: source.width },
+            },
+      shape,
+      table,
+      augment: isTraining && isRandom(dataset.augment) ? dataset.augment : null,
+      framing: fitsAsItIs(dataset, mode) ? null : dataset.framing,
+      seed,
+      substitute: isTraining,
+    };
+    const { workers = 1, prefetch = Math.max(DEFAULT_PREFETCH, workers) } = options;
+    const bytes = batch * channels * height * width * Float32Array.BYTES_PER_ELEMENT;
+    // Without threads nothing is gained by making a batch before it is asked for.
+    this.#prefetch = workers === 0 ? 0 : Math.max(1, Math.min(prefetch, Math.floor(MOST_AHEAD_BYTES / bytes)));
   }
 
   /**
@@ -85,10 +123,8 @@ export class Loader {
     if (!(Number.isInteger(startBatch) && startBatch >= 0 && startBatch <= this.batchesPerEpoch)) {
       throw new RangeError(`Loader.epoch: startBatch must be in 0..${this.batchesPerEpoch}, got ${startBatch}`);
     }
-    const { workers = 1, prefetch = DEFAULT_PREFETCH } = this.#options;
     const order = this.#order(epoch);
-    // Without threads nothing is gained by making a batch before it is asked for.
-    const ahead = workers === 0 ? 0 : Math.max(1, prefetch);
+    const ahead = this.#prefetch;
     const queue: Promise<Batch>[] = [];
     let next = startBatch;
     const fill = (length: number) => {
@@ -103,10 +139,15 @@ export class Loader {
     }
   }
 
+  /** Images that could not be read so far, each counted once. */
+  get broken(): number {
+    return this.#broken.size;
+  }
+
   /** Ends the threads. May be called again; a loop still running ends with a `DataError`. */
   async close(): Promise<void> {
     this.#closed = true;
-    await this.#pool?.close();
+    await Promise.all([this.#pool?.close(), this.#own?.close()]);
   }
 
   /** The samples of `epoch` in their order, indices into the source. */
@@ -117,27 +158,47 @@ export class Loader {
   }
 
   #make(order: Uint32Array, epoch: number, index: number): Promise<Batch> {
-    const { batch, dataset } = this.#options;
+    const { batch, dataset, mode } = this.#options;
     const indices = order.slice(index * batch, (index + 1) * batch);
-    const labels = new Int32Array(batch);
-    for (let slot = 0; slot < indices.length; slot++) labels[slot] = dataset.source.labels[indices[slot]];
-    const made = this.#patches({ epoch, indices }).then((patches) => ({
-      patches,
-      labels,
-      size: indices.length,
-      indices,
-      epoch,
-      index,
-    }));
+    const made = this.#assemble({ epoch, indices }).then(({ patches, broken }) => {
+      const shown = indices.slice();
+      for (const { slot, index: unread, reason, substitute } of broken) {
+        this.#report(unread, reason);
+        if (substitute !== undefined) shown[slot] = substitute;
+        else if (mode === 'train') throw new DataError('not one image of a batch can be read; check the data');
+      }
+      const labels = new Int32Array(batch);
+      shown.forEach((sample, slot) => {
+        labels[slot] = dataset.source.labels[sample];
+      });
+      for (const { slot, substitute } of broken) if (substitute === undefined) labels[slot] = -1;
+      return { patches, labels, size: indices.length, indices: shown, epoch, index };
+    });
     // A batch made ahead may fail after its loop was left; whoever awaits it still gets the error.
     made.catch(() => undefined);
     return made;
   }
 
-  async #patches(job: AssemblyJob): Promise<Float32Array> {
+  /** @throws DataError unless such images are to be left out. */
+  #report(index: number, reason: string): void {
+    const { dataset, onBroken } = this.#options;
+    const { source } = dataset;
+    const name = source.kind === 'records' ? recordName(source.records, index) : `${source.name}: image ${index}`;
+    if (dataset.onBroken === 'fail') {
+      throw new DataError(`${name}: ${reason}; repair or remove it, or set data.on_broken to skip`);
+    }
+    if (this.#broken.has(index)) return;
+    this.#broken.add(index);
+    onBroken?.({ name, index, reason });
+  }
+
+  async #assemble(job: AssemblyJob): Promise<Assembled> {
     const { workers = 1 } = this.#options;
     if (this.#closed) throw new DataError('the data loader is closed');
-    if (workers === 0) return assemble(this.#spec, job);
+    if (workers === 0) {
+      this.#own ??= new Assembler(this.#spec);
+      return this.#own.make(job);
+    }
     this.#pool ??= new WorkerPool({
       name: 'data loader thread',
       url: new URL('./loader-worker.js', import.meta.url),
@@ -147,4 +208,11 @@ export class Loader {
     });
     return this.#pool.run(job);
   }
+}
+
+/** Whether pixels go to the model as they lie in the source. */
+function fitsAsItIs({ source, image, augment }: Dataset, mode: 'train' | 'eval'): boolean {
+  const own = source.kind === 'raster' ? source : source.records.kind === 'ranges' ? source.records.raw : undefined;
+  if (!own || own.height !== image[0] || own.width !== image[1]) return false;
+  return mode === 'eval' || !augment.randomResizedCrop;
 }

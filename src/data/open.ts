@@ -1,7 +1,9 @@
 /** From the `data:` block of a configuration to a data set. */
 import { ConfigError } from '../base/errors.js';
 import type { DataConfig } from '../config/index.js';
+import { readClassNames } from './class-names.js';
 import { type Dataset, sampleSha256 } from './dataset.js';
+import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
 import type { ImageSource } from './source.js';
 import { balancedSubset } from './subset.js';
@@ -31,13 +33,41 @@ export async function openData(
   const table = normaliseTable(config.mean, config.std, channels);
   const part = split === 'train' ? config : { limit: null, fraction: null };
   const indices = balancedSubset(source.labels, source.classes, part, options.seed);
-  const augment = { padCrop: config.augment.pad_crop, flip: config.augment.flip };
+  const { pad_crop: padCrop, flip, random_resized_crop: randomResizedCrop } = config.augment;
+  const image = imageSize(config, source);
   let digest: string | undefined;
   const sha256 = () => {
     digest ??= sampleSha256(source, indices);
     return digest;
   };
-  return { split, source, indices, channels, table, augment, sha256 };
+  return {
+    split,
+    source,
+    indices,
+    image,
+    channels,
+    table,
+    augment: { padCrop, flip, randomResizedCrop },
+    framing: framingFor(config, image),
+    onBroken: config.on_broken,
+    sha256,
+  };
+}
+
+/** Input side for image files when nothing is said: that of ImageNet's models. */
+const USUAL_SIDE = 224;
+
+/** Height and width that images are brought to, pixels. */
+function imageSize({ image }: DataConfig, source: ImageSource): readonly [number, number] {
+  if (image !== null) return typeof image === 'number' ? [image, image] : image;
+  const own = source.kind === 'raster' ? source : source.records.kind === 'ranges' ? source.records.raw : undefined;
+  return own ? [own.height, own.width] : [USUAL_SIDE, USUAL_SIDE];
+}
+
+/** timm's rule: the side before the crop is the input's over `crop_pct`, in whole pixels. */
+function framingFor({ resize: { mode, crop_pct, interpolation } }: DataConfig, image: readonly [number, number]) {
+  const resize = [Math.floor(image[0] / crop_pct), Math.floor(image[1] / crop_pct)] as const;
+  return { image, resize, mode, interpolation };
 }
 
 async function openSource(config: DataConfig, split: 'train' | 'test'): Promise<ImageSource> {
@@ -45,12 +75,33 @@ async function openSource(config: DataConfig, split: 'train' | 'test'): Promise<
     const { image, channels, classes, seed } = config.synthetic;
     return syntheticSource({ image, channels, classes, seed, split, count: config.synthetic[split] });
   }
+  const classNames = config.class_names === null ? null : await readClassNames(config.class_names);
+  const source = await openFiles(config, split, classNames);
+  const expected = config.classes ?? classNames?.length ?? source.classes;
+  if (expected === source.classes) return source;
+  throw new ConfigError(
+    `data.classes: ${source.name} has ${source.classes} classes, ${config.classes === null ? 'data.class_names names' : 'data.classes says'} ${expected}; correct one of them`,
+  );
+}
+
+async function openFiles(
+  config: DataConfig,
+  split: 'train' | 'test',
+  classNames: readonly string[] | null,
+): Promise<ImageSource> {
   const files = config[split];
-  if (files === null) {
-    throw new ConfigError(
-      `data.${split}: the ${split} split is needed; give data.${split}.images and data.${split}.labels`,
-    );
+  const need = (key: string): never => {
+    throw new ConfigError(`data.${split}: the ${split} split is needed; give data.${split}.${key}`);
+  };
+  switch (config.source) {
+    case 'folder':
+      return openFolder(files?.folder ?? need('folder'), { classNames, channels: config.channels === 1 ? 1 : 3 });
+    default: {
+      const [images, labels] = [files?.images, files?.labels];
+      if (!images || !labels) return need(`images and data.${split}.labels`);
+      if (config.classes === null) throw new ConfigError('data.classes: source idx needs the number of classes');
+      const source = await openIdx({ images, labels }, config.classes);
+      return classNames ? { ...source, classNames } : source;
+    }
   }
-  if (config.classes === null) throw new ConfigError('data.classes: source idx needs the number of classes');
-  return openIdx(files, config.classes);
 }

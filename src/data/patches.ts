@@ -96,6 +96,41 @@ function rearrange(
 }
 
 /**
+ * Writes one image with its channels innermost into its slot of a batch in patch layout, mirrored and normalised on the way.
+ *
+ * @param out `[patches, batch, patch_dim]`
+ * @param pixels `[height, width, sourceChannels]`; a single channel is repeated.
+ * @param table `[channels, 256]`, from `normaliseTable`.
+ */
+export function writePicture(
+  out: Float32Array,
+  shape: PatchShape,
+  slot: number,
+  pixels: Uint8Array,
+  sourceChannels: number,
+  flip: boolean,
+  table: Float32Array,
+): void {
+  const { batch, channels, height, width, patch } = shape;
+  const nextPatch = batch * patchDim(shape);
+  const step = flip ? -sourceChannels : sourceChannels;
+  for (let c = 0; c < channels; c++) {
+    const values = c * 256;
+    for (let y = 0; y < height; y++) {
+      let from = (y * width + (flip ? width - 1 : 0)) * sourceChannels + (sourceChannels === 1 ? 0 : c);
+      let at = rowOffset(shape, slot, c, y);
+      for (let x = 0; x < width; x += patch) {
+        for (const end = at + patch; at < end; at++) {
+          out[at] = table[values + pixels[from]];
+          from += step;
+        }
+        at += nextPatch - patch;
+      }
+    }
+  }
+}
+
+/**
  * Writes one image into its slot of a batch in patch layout, shifted, mirrored and normalised on the way.
  *
  * @param out `[patches, batch, patch_dim]`

@@ -1,28 +1,49 @@
-/** What every source of images is to the rest of the suite: raw 8-bit pixels and labels, in memory that threads share. */
+/** What every source of images is to the rest of the suite: labels in memory, and images that loader threads can reach. */
 import { DataError } from '../base/errors.js';
+import type { Records } from './records.js';
 
 /** Class of each image, 0 .. classes - 1. */
 export type Labels = Uint8Array | Int32Array;
 
-/** Labelled images of one size in memory, 8 bits a channel. */
-export interface ImageSource {
-  /** For messages: the image file, or what was drawn. */
+/** What is known of every source without looking at an image. */
+export interface SourceFacts {
+  /** For messages: the file or folder, or what was drawn. */
   readonly name: string;
   /** Number of images. */
   readonly count: number;
   readonly classes: number;
+  /** Names of the classes, where the source or a file has them. */
+  readonly classNames?: readonly string[] | undefined;
+  /** `[count]` */
+  readonly labels: Labels;
+}
+
+/** Labelled images of one size in memory, 8 bits a channel. */
+export interface RasterSource extends SourceFacts {
+  readonly kind: 'raster';
   readonly channels: number;
   /** Pixels. */
   readonly height: number;
   /** Pixels. */
   readonly width: number;
-  /** `[count]` */
-  readonly labels: Labels;
   /** `[count, channels, height, width]`, 0..255, in shared memory: worker threads read it without a copy. */
   readonly pixels: Uint8Array<SharedArrayBuffer>;
   /** Copies image `index` to the front of `out`, `[channels, height, width]`. */
   read(index: number, out: Uint8Array): void;
 }
+
+/** Images that are read when they are needed, one record each, of any size. */
+export interface RecordSource extends SourceFacts {
+  readonly kind: 'records';
+  /** Channels of a prepared image: 1 or 3 for image files, whatever the raw records have. */
+  readonly channels: number;
+  /** Where they lie. */
+  readonly records: Records;
+  /** Bytes of record `index`: with the name, what tells one version of a data set from another. */
+  bytesOf(index: number): number;
+}
+
+export type ImageSource = RasterSource | RecordSource;
 
 /** Bytes of pixels a source may hold; all of them stay in memory. */
 const MAX_PIXEL_BYTES = 4 * 2 ** 30;
@@ -40,7 +61,7 @@ export function allocatePixels(name: string, bytes: number): Uint8Array<SharedAr
 }
 
 /** A source from its parts. `pixels` and `labels` must be filled; they are not copied. */
-export function memorySource(parts: Omit<ImageSource, 'count' | 'read'>): ImageSource {
+export function memorySource(parts: Omit<RasterSource, 'kind' | 'count' | 'read'>): RasterSource {
   const bytes = parts.channels * parts.height * parts.width;
   const count = parts.labels.length;
   if (parts.pixels.length !== count * bytes) {
@@ -48,6 +69,7 @@ export function memorySource(parts: Omit<ImageSource, 'count' | 'read'>): ImageS
   }
   return {
     ...parts,
+    kind: 'raster',
     count,
     read(index, out) {
       if (!(index >= 0 && index < count)) throw new RangeError(`${parts.name}: no image ${index} among ${count}`);

@@ -4,7 +4,7 @@
  * that IEEE 754 fixes is used, so the bytes are the same on every machine.
  */
 import { createRng, type Rng } from '../base/rng.js';
-import { allocatePixels, type ImageSource, memorySource } from './source.js';
+import { allocatePixels, memorySource, type RasterSource } from './source.js';
 
 /** What to draw. */
 export interface SyntheticOptions {
@@ -31,7 +31,7 @@ const STRIPES = 4;
  *
  * @throws {DataError} if the images would not fit into memory.
  */
-export function syntheticSource(options: SyntheticOptions): ImageSource {
+export function syntheticSource(options: SyntheticOptions): RasterSource {
   const { image, channels, classes, count, seed, split } = options;
   const name = `synthetic ${split} images`;
   const bytes = channels * image * image;

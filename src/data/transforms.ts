@@ -4,6 +4,7 @@
  */
 import { ConfigError } from '../base/errors.js';
 import { createRng } from '../base/rng.js';
+import type { RandomResizedCrop } from './framing.js';
 
 /** Random changes to training images. */
 export interface Augment {
@@ -11,6 +12,13 @@ export interface Augment {
   readonly padCrop: number;
   /** Mirror half of the images left to right. */
   readonly flip: boolean;
+  /** Random pieces instead of whole images; null: images are framed as in evaluation. */
+  readonly randomResizedCrop?: RandomResizedCrop | null;
+}
+
+/** Whether anything in a training image is drawn at random. */
+export function isRandom({ padCrop, flip, randomResizedCrop }: Augment): boolean {
+  return padCrop > 0 || flip || Boolean(randomResizedCrop);
 }
 
 /** The random choices for one image. Pixel (y, x) shows (y + top, x + left) of the original, mirrored after that. */
@@ -26,7 +34,12 @@ export interface Draw {
 export const UNCHANGED: Draw = { top: 0, left: 0, flip: false };
 
 /** The choices for `sample` (its index in the source) in `epoch`. */
-export function drawAugment(augment: Augment, seed: number, epoch: number, sample: number): Draw {
+export function drawAugment(
+  augment: Pick<Augment, 'padCrop' | 'flip'>,
+  seed: number,
+  epoch: number,
+  sample: number,
+): Draw {
   const rng = createRng(seed, 'augment', epoch, sample);
   const reach = 2 * augment.padCrop + 1;
   const top = rng.int(reach) - augment.padCrop;

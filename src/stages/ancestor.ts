@@ -33,11 +33,10 @@ export interface AncestorFile {
 export async function openAncestor(
   { path, heads }: AncestorFile,
   { data: { mean, std } }: DataSettings,
-  { source, channels }: Dataset,
+  { source, image, channels }: Dataset,
   context: StageContext,
 ): Promise<LoadedModel> {
   const ancestor = await loadModel(path, { headsFlag: ANCESTOR_HEADS_FLAG, ...(heads === undefined ? {} : { heads }) });
-  const image = [source.height, source.width] as const;
   checkFits(ancestor.spec, { channels, classes: source.classes, image }, 'ancestor');
   warnOfOtherPixels(ancestor.spec, preprocessFor(mean, std, channels), context, 'ancestor');
   return ancestor;

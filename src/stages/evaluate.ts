@@ -51,9 +51,9 @@ export async function evaluate(
   const { spec, values } = await loadStart(typeof source === 'string' ? { model: source } : source);
   context.emit({ type: 'phase', text: 'opening data' });
   const dataset = await openData(config.data, 'test', { seed: config.seed });
-  const { channels } = dataset;
-  const { classes, height, width } = dataset.source;
-  checkFits(spec, { channels, classes, image: [height, width] });
+  const { channels, image } = dataset;
+  const { classes } = dataset.source;
+  checkFits(spec, { channels, classes, image });
   const { mean, std } = config.data;
   warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);
   const { batch } = config.eval;

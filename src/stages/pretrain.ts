@@ -77,8 +77,8 @@ export async function pretrain(config: PretrainConfig, out: OutFolder, context: 
   if (out.resume) await checkSameSettings(settings, config);
   const data = await openRunData(config, context);
   const spec = modelFor(config, data.train);
-  const { channels, source } = data.test;
-  checkFits(spec, { channels, classes: source.classes, image: [source.height, source.width] });
+  const { channels, source, image } = data.test;
+  checkFits(spec, { channels, classes: source.classes, image });
   const open = { loaders: () => openLoaders(config, data, spec.patch), engine: () => createEngine(config.engine) };
   return withOpened(open, async (loaders, engine) => {
     const lineage = () => runLineage({ config, parents: [], data, engine, context });
@@ -106,11 +106,11 @@ export async function pretrain(config: PretrainConfig, out: OutFolder, context: 
 }
 
 function modelFor(config: PretrainConfig, data: Dataset): ModelSpec {
-  const { source, channels } = data;
+  const { source, channels, image } = data;
   return resolveModel(config.model, {
     channels,
     classes: source.classes,
-    image: [source.height, source.width],
+    image,
     preprocess: preprocessFor(config.data.mean, config.data.std, channels),
   });
 }

@@ -103,10 +103,7 @@ export function newHead(spec: ModelSpec, seed: number): Map<string, Float32Array
 }
 
 /** @throws ConfigError when the images of the data are not those that a model is for. */
-export function checkImages(
-  { source, spec }: Pick<StartModel, 'source' | 'spec'>,
-  { channels, source: images }: Dataset,
-): void {
+export function checkImages({ source, spec }: Pick<StartModel, 'source' | 'spec'>, { channels, image }: Dataset): void {
   const [height, width] = spec.image;
   if (spec.channels !== channels) {
     throw new ConfigError(
@@ -114,9 +111,9 @@ export function checkImages(
         `${channels}; change data.channels or choose another model`,
     );
   }
-  if (height !== images.height || width !== images.width) {
+  if (height !== image[0] || width !== image[1]) {
     throw new ConfigError(
-      `${source}: is a model for images of ${height}x${width}, those of the data are ${images.height}x${images.width}; ` +
+      `${source}: is a model for images of ${height}x${width}, those of the data are ${image.join('x')}; ` +
         'position embeddings are not resized in this version: choose a model or data that fit',
     );
   }

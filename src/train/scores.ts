@@ -21,13 +21,15 @@ const TOP = 5;
  * with a logit that is not a number counts as wrong and makes the loss not a number.
  *
  * @param logits `[rows, classes]`
- * @param labels `[rows]`
+ * @param labels `[rows]`; rows with a label below 0 are left out
  */
 export function score(logits: Float32Array, labels: Int32Array, classes: number, size: number): Scores {
-  let [top1, top5, loss] = [0, 0, 0];
+  let [images, top1, top5, loss] = [0, 0, 0, 0];
   for (let row = 0; row < size; row++) {
     const values = logits.subarray(row * classes, (row + 1) * classes);
     const label = labels[row];
+    if (label < 0) continue;
+    images++;
     const own = values[label];
     let [rank, max] = [0, Number.NEGATIVE_INFINITY];
     for (let c = 0; c < classes; c++) {
@@ -42,7 +44,7 @@ export function score(logits: Float32Array, labels: Int32Array, classes: number,
     if (rank === 0) top1++;
     if (rank < TOP) top5++;
   }
-  return { images: size, top1, top5, loss };
+  return { images, top1, top5, loss };
 }
 
 /** Scores of two sets of images together. */

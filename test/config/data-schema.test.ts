@@ -17,11 +17,15 @@ describe('dataSchema', () => {
       source: 'synthetic',
       train: null,
       test: null,
+      image: null,
+      resize: { mode: 'shortest', crop_pct: 0.875, interpolation: 'bicubic' },
+      class_names: null,
+      on_broken: 'fail',
       classes: null,
       channels: null,
       mean: [0.5],
       std: [0.5],
-      augment: { pad_crop: 0, flip: false },
+      augment: { pad_crop: 0, flip: false, random_resized_crop: null },
       limit: null,
       fraction: null,
       workers: 1,
@@ -30,12 +34,14 @@ describe('dataSchema', () => {
   });
 
   it('takes IDX files of one split or both', () => {
-    expect(load('source=idx', 'classes=10', `test=${FILES}`).test).toEqual({ images: 'i', labels: 'l' });
+    expect(load('source=idx', 'classes=10', `test=${FILES}`).test).toEqual({ images: 'i', labels: 'l', folder: null });
   });
 
   it.each([
-    [['source=idx', 'classes=10'], /data\.source: source idx needs train: or test: files$/],
+    [['source=idx', 'classes=10'], /data\.source: source idx needs train: or test:$/],
     [['source=idx', `train=${FILES}`], /data\.classes: source idx needs the number of classes$/],
+    [['source=idx', 'classes=10', 'train={images: i}'], /data\.train: source idx needs train\.labels$/],
+    [['source=folder', 'train={folder: f, images: i}'], /data\.train: source folder takes folder; leave train\.images out$/],
     [
       ['source=synthetic', 'limit=5', 'fraction=0.5'],
       /give limit or fraction, not both; found limit 5 and fraction 0\.5$/,
@@ -45,7 +51,7 @@ describe('dataSchema', () => {
     [['source=synthetic', 'std=[0]'], /data\.std\.0: expected a positive number, found 0$/],
     [['source=synthetic', 'mean=[1, 2]', 'std=[1, 2, 3]'], /data\.std: mean has 2 values and std 3/],
     [['source=synthetic', 'classes=3'], /must equal synthetic\.classes \(10\) or be left out, found 3$/],
-    [['source=imagefolder'], /data\.source: expected one of idx, synthetic, found "imagefolder"$/],
+    [['source=imagefolder'], /data\.source: expected one of idx, synthetic, folder, found "imagefolder"$/],
     [['source=synthetic', 'augment.padcrop=2'], /unknown key, did you mean `pad_crop`\?$/],
   ])('refuses %j', (sets, message) => {
     expect(() => load(...sets)).toThrow(message);

@@ -1,9 +1,9 @@
 /** Small sources and IDX files for the data tests. */
 import { writeFileSync } from 'node:fs';
-import { type Dataset, type ImageSource, memorySource, normaliseTable, sampleSha256 } from '#wave/data/index.js';
+import { type Dataset, memorySource, normaliseTable, type RasterSource, sampleSha256 } from '#wave/data/index.js';
 
 /** A source whose pixels follow from (index, channel, row, column), so that any mix-up shows. */
-export function patternSource(count: number, channels = 1, height = 4, width = 6, classes = 3): ImageSource {
+export function patternSource(count: number, channels = 1, height = 4, width = 6, classes = 3): RasterSource {
   const bytes = channels * height * width;
   const pixels = new Uint8Array(new SharedArrayBuffer(count * bytes));
   for (let i = 0; i < pixels.length; i++) pixels[i] = (i * 7 + Math.floor(i / bytes) * 13) % 251;
@@ -11,16 +11,20 @@ export function patternSource(count: number, channels = 1, height = 4, width = 6
   return memorySource({ name: 'pattern', classes, channels, height, width, labels, pixels });
 }
 
-export function datasetOf(source: ImageSource, parts: Partial<Dataset> = {}): Dataset {
+export function datasetOf(source: RasterSource, parts: Partial<Dataset> = {}): Dataset {
   const indices = parts.indices ?? Uint32Array.from({ length: source.count }, (_, i) => i);
   const channels = parts.channels ?? source.channels;
+  const image = [source.height, source.width] as const;
   return {
     split: 'train',
     source,
     indices,
+    image,
     channels,
     table: normaliseTable([0.5], [0.25], channels),
     augment: { padCrop: 1, flip: true },
+    framing: { image, resize: image, mode: 'shortest', interpolation: 'bicubic' },
+    onBroken: 'fail',
     sha256: () => sampleSha256(source, indices),
     ...parts,
   };

@@ -183,7 +183,7 @@ describe('Loader at its end', () => {
     const source = memorySource({ name: 's', classes: 2, channels: 1, height: 4, width: 4, labels: new Uint8Array(64), pixels });
     const indices = Uint32Array.from({ length: 64 }, (_, i) => i);
     const table = normaliseTable([0.5], [0.5], 1);
-    const dataset = { split: 'train', source, indices, channels: 1, table, augment: { padCrop: 0, flip: false }, sha256: () => '' };
+    const dataset = { split: 'train', source, indices, channels: 1, table, image: [4, 4], augment: { padCrop: 0, flip: false }, framing: null, onBroken: 'fail', sha256: () => '' };
     const loader = new Loader({ dataset, mode: 'train', batch: ${batch}, patch: 2, seed: 0, workers: 2 });
     let batches = 0;
     for await (const batch of loader.epoch(0)) { batches++; ${ending} }

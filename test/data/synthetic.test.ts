@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { DataError } from '#wave/base/errors.js';
-import { type ImageSource, type SyntheticOptions, syntheticSource } from '#wave/data/index.js';
+import { type RasterSource, type SyntheticOptions, syntheticSource } from '#wave/data/index.js';
 
 const OPTIONS: SyntheticOptions = { image: 16, channels: 1, classes: 4, count: 40, seed: 3, split: 'train' };
 
-function digest(source: ImageSource): string {
+function digest(source: RasterSource): string {
   return createHash('sha256').update(source.pixels).digest('hex');
 }
 
 /** Where the strongest gradients point, as a doubled angle: opposite gradients of one stripe agree. */
-function direction(source: ImageSource, index: number): [number, number] {
+function direction(source: RasterSource, index: number): [number, number] {
   const { width, height } = source;
   const image = new Uint8Array(width * height);
   source.read(index, image);

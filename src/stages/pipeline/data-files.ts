@@ -5,7 +5,7 @@ import type { DataConfig } from '../../config/index.js';
 export function dataFiles(data: DataConfig, splits: readonly ('train' | 'test')[]): string[] {
   if (data.source !== 'idx') return [];
   return splits.flatMap((split) => {
-    const files = data[split];
-    return files === null ? [] : [files.images, files.labels];
+    const { images, labels } = data[split] ?? {};
+    return [images, labels].filter((path) => typeof path === 'string');
   });
 }

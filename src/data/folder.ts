@@ -1,0 +1,108 @@
+/** Folders of image files, one folder for each class, as torchvision's `ImageFolder` has them. */
+import { readdir, stat } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import { DataError } from '../base/errors.js';
+import { explainIoError } from '../base/io-error.js';
+import { compareUtf8, printable } from '../base/text.js';
+import { packText } from './packed-text.js';
+import type { RecordSource } from './source.js';
+
+/** Names that are taken for images. */
+export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
+  '.jpg',
+  '.jpeg',
+  '.png',
+  '.webp',
+  '.gif',
+  '.tif',
+  '.tiff',
+  '.avif',
+]);
+
+/** Folders below that of a class that are looked into. */
+const MOST_NESTED = 8;
+/** Files whose size is asked for at a time. */
+const AT_A_TIME = 64;
+
+/**
+ * Opens a folder: the sorted names of its folders are the classes, unless they are given; images are found at any depth
+ * below and sorted by path. Only names and sizes are read.
+ *
+ * @param classNames names of the folders in the order of the classes; null: those that are there, sorted
+ * @throws {DataError} one line, for a folder that cannot be read, holds no images, or is of another class.
+ */
+export async function openFolder(
+  folder: string,
+  { classNames, channels }: { readonly classNames: readonly string[] | null; readonly channels: number },
+): Promise<RecordSource> {
+  const found = (await entries(folder)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const names = classNames ?? found.filter((name) => !name.startsWith('.')).sort(compareUtf8);
+  if (names.length === 0) {
+    throw new DataError(`${printable(folder)}: holds no folders; it must hold one folder of images for each class`);
+  }
+  const unknown = found.find((name) => !name.startsWith('.') && !names.includes(name));
+  if (unknown !== undefined) {
+    throw new DataError(
+      `${printable(join(folder, unknown))}: is a folder of no class that data.class_names lists; add it there or move it away`,
+    );
+  }
+  const files: string[] = [];
+  const labels: number[] = [];
+  for (const [label, name] of names.entries()) {
+    const own = found.includes(name) ? await imagesBelow(folder, name) : [];
+    files.push(...own);
+    for (let i = 0; i < own.length; i++) labels.push(label);
+  }
+  if (files.length === 0) {
+    throw new DataError(`${printable(folder)}: its folders hold no images (${[...IMAGE_EXTENSIONS].join(', ')})`);
+  }
+  const bytes = await sizesOf(folder, files);
+  return {
+    kind: 'records',
+    name: folder,
+    count: files.length,
+    classes: names.length,
+    classNames: names,
+    labels: Int32Array.from(labels),
+    channels,
+    records: { kind: 'files', root: folder, names: packText(files) },
+    bytesOf: (index) => bytes[index],
+  };
+}
+
+/** Paths relative to `root`, sorted; `/` between folders on every system. */
+async function imagesBelow(root: string, folder: string, depth = 0): Promise<string[]> {
+  const images: string[] = [];
+  for (const entry of await entries(join(root, folder))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) {
+      if (depth === MOST_NESTED)
+        throw new DataError(`${printable(join(root, path))}: lies too deep for an image folder`);
+      images.push(...(await imagesBelow(root, path, depth + 1)));
+    } else if (IMAGE_EXTENSIONS.has(extname(entry.name).toLowerCase()) && !entry.name.startsWith('.')) {
+      images.push(path);
+    }
+  }
+  return images.sort(compareUtf8);
+}
+
+async function entries(folder: string) {
+  try {
+    return await readdir(folder, { withFileTypes: true });
+  } catch (error) {
+    throw new DataError(`${printable(folder)}: cannot be read: ${explainIoError(error)}`, 1, { cause: error });
+  }
+}
+
+/** Bytes of each file; one that has gone meanwhile, or a dangling link, has none and is told when it is read. */
+async function sizesOf(root: string, files: readonly string[]): Promise<Float64Array> {
+  const bytes = new Float64Array(files.length);
+  for (let start = 0; start < files.length; start += AT_A_TIME) {
+    const sizes = files.slice(start, start + AT_A_TIME).map(async (name) => (await stat(join(root, name))).size);
+    const settled = await Promise.allSettled(sizes);
+    settled.forEach((each, i) => {
+      bytes[start + i] = each.status === 'fulfilled' ? each.value : 0;
+    });
+  }
+  return bytes;
+}

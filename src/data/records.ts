@@ -1,0 +1,128 @@
+/** Where the images of a source lie, as plain data that crosses to loader threads, and how they are read there. */
+import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { explainIoError } from '../base/io-error.js';
+import { type PackedText, textAt } from './packed-text.js';
+
+/** One file per image. */
+export interface FileRecords {
+  readonly kind: 'files';
+  /** Folder that the names are relative to. */
+  readonly root: string;
+  readonly names: PackedText;
+}
+
+/** Pieces of larger files: members of archives, records of one length. */
+export interface RangeRecords {
+  readonly kind: 'ranges';
+  readonly files: readonly string[];
+  /** `[count]`: position in `files`. */
+  readonly file: Uint32Array<SharedArrayBuffer>;
+  /** `[count]`: first byte. */
+  readonly offsets: Float64Array<SharedArrayBuffer>;
+  /** `[count]`: bytes. */
+  readonly lengths: Uint32Array<SharedArrayBuffer>;
+  /** Absent: records have no names but their numbers. */
+  readonly names?: PackedText;
+  /** Records are pixels `[channels, height, width]` rather than image files. */
+  readonly raw?: RawShape;
+}
+
+/** Pixels as they lie in a record. */
+export interface RawShape {
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+export type Records = FileRecords | RangeRecords;
+
+/** Largest record that is read, bytes; beyond it a file is not an image that anybody trains on. */
+const MOST_BYTES = 512 * 2 ** 20;
+
+/** What a record is called in messages. */
+export function recordName(records: Records, index: number): string {
+  if (records.kind === 'files') return join(records.root, textAt(records.names, index));
+  const file = records.files[records.file[index]];
+  return records.names ? `${file}: ${textAt(records.names, index)}` : `${file}: image ${index}`;
+}
+
+/** The same wherever the data set lies. */
+export function relativeName(records: Records, index: number): string {
+  if (records.names) return textAt(records.names, index);
+  const file = records.kind === 'ranges' ? records.files[records.file[index]] : '';
+  return `${basename(file)} ${index}`;
+}
+
+/** Reads records on one thread. */
+export interface RecordReader {
+  /**
+   * The bytes of a record.
+   *
+   * @throws Error saying why it cannot be read, without its name.
+   */
+  read(index: number): Promise<Uint8Array>;
+  close(): Promise<void>;
+}
+
+export function openRecords(records: Records): RecordReader {
+  return records.kind === 'files' ? new FileReader(records) : new RangeReader(records);
+}
+
+class FileReader implements RecordReader {
+  readonly #records: FileRecords;
+
+  constructor(records: FileRecords) {
+    this.#records = records;
+  }
+
+  async read(index: number): Promise<Uint8Array> {
+    try {
+      return await readFile(recordName(this.#records, index));
+    } catch (error) {
+      throw new Error(`cannot be read: ${explainIoError(error)}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    // Nothing stays open.
+  }
+}
+
+class RangeReader implements RecordReader {
+  readonly #records: RangeRecords;
+  readonly #handles = new Map<number, Promise<FileHandle>>();
+
+  constructor(records: RangeRecords) {
+    this.#records = records;
+  }
+
+  async read(index: number): Promise<Uint8Array> {
+    const { file, offsets, lengths } = this.#records;
+    const length = lengths[index];
+    if (length > MOST_BYTES) throw new Error(`has ${length} bytes, the most is ${MOST_BYTES}`);
+    try {
+      const handle = await this.#open(file[index]);
+      const bytes = new Uint8Array(length);
+      const { bytesRead } = await handle.read(bytes, 0, length, offsets[index]);
+      if (bytesRead < length) throw new Error(`the file ends after ${bytesRead} of its ${length} bytes`);
+      return bytes;
+    } catch (error) {
+      throw new Error(`cannot be read: ${explainIoError(error)}`, { cause: error });
+    }
+  }
+
+  async close(): Promise<void> {
+    for (const handle of this.#handles.values()) await (await handle).close();
+    this.#handles.clear();
+  }
+
+  /** Each file is opened once, also when several records are asked for at a time. */
+  #open(file: number): Promise<FileHandle> {
+    const known = this.#handles.get(file);
+    if (known) return known;
+    const opening = open(this.#records.files[file], 'r');
+    this.#handles.set(file, opening);
+    return opening;
+  }
+}
