@@ -120,7 +120,7 @@ export class Assembler {
   async #write(out: Float32Array, slot: number, epoch: number, index: number): Promise<void> {
     const { images, shape, table, augment, framing, seed } = this.#spec;
     const bytes = await this.#bytes(index);
-    const raw = images.kind === 'files' ? undefined : images.raw;
+    const raw = 'raw' in images ? images.raw : undefined;
     if (raw && framing === null) {
       const draw = augment === null ? UNCHANGED : drawAugment(augment, seed, epoch, index);
       writeImage(out, shape, slot, bytes, raw.channels, draw, table);

@@ -20,6 +20,7 @@ describe('dataSchema', () => {
       image: null,
       resize: { mode: 'shortest', crop_pct: 0.875, interpolation: 'bicubic' },
       class_names: null,
+      check_names: true,
       on_broken: 'fail',
       classes: null,
       channels: null,
@@ -29,12 +30,26 @@ describe('dataSchema', () => {
       limit: null,
       fraction: null,
       workers: 1,
+      shuffle_window: 16,
+      cifar: { labels: 'fine' },
+      webdataset: { image: null, label: 'cls' },
+      parquet: { image: null, label: null },
       synthetic: { image: 28, channels: 1, classes: 10, train: 2000, test: 500, seed: 0 },
     });
   });
 
   it('takes IDX files of one split or both', () => {
-    expect(load('source=idx', 'classes=10', `test=${FILES}`).test).toEqual({ images: 'i', labels: 'l', folder: null });
+    expect(load('source=idx', 'classes=10', `test=${FILES}`).test).toEqual({
+      images: 'i',
+      labels: 'l',
+      folder: null,
+      files: null,
+    });
+  });
+
+  it('takes one file or a list', () => {
+    expect(load('source=cifar', 'train={files: a.bin}').train?.files).toBe('a.bin');
+    expect(load('source=cifar', 'train={files: [a.bin, "b-{0..3}"]}').train?.files).toEqual(['a.bin', 'b-{0..3}']);
   });
 
   it.each([
@@ -54,7 +69,10 @@ describe('dataSchema', () => {
     [['source=synthetic', 'std=[0]'], /data\.std\.0: expected a positive number, found 0$/],
     [['source=synthetic', 'mean=[1, 2]', 'std=[1, 2, 3]'], /data\.std: mean has 2 values and std 3/],
     [['source=synthetic', 'classes=3'], /must equal synthetic\.classes \(10\) or be left out, found 3$/],
-    [['source=imagefolder'], /data\.source: expected one of idx, synthetic, folder, found "imagefolder"$/],
+    [
+      ['source=imagefolder'],
+      /data\.source: expected one of idx, synthetic, folder, cifar, webdataset, parquet, found "imagefolder"$/,
+    ],
     [['source=synthetic', 'augment.padcrop=2'], /unknown key, did you mean `pad_crop`\?$/],
   ])('refuses %j', (sets, message) => {
     expect(() => load(...sets)).toThrow(message);
