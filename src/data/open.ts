@@ -5,10 +5,11 @@ import { readClassNames } from './class-names.js';
 import { type Dataset, sampleSha256 } from './dataset.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
+import type { MixSettings } from './mix.js';
 import type { ImageSource } from './source.js';
 import { balancedSubset } from './subset.js';
 import { syntheticSource } from './synthetic.js';
-import { normaliseTable } from './transforms.js';
+import { type Augment, normaliseTable } from './transforms.js';
 
 /**
  * Opens one split. `limit` and `fraction` thin out the training split only: results are always measured on all of the
@@ -33,7 +34,6 @@ export async function openData(
   const table = normaliseTable(config.mean, config.std, channels);
   const part = split === 'train' ? config : { limit: null, fraction: null };
   const indices = balancedSubset(source.labels, source.classes, part, options.seed);
-  const { pad_crop: padCrop, flip, random_resized_crop: randomResizedCrop } = config.augment;
   const image = imageSize(config, source);
   let digest: string | undefined;
   const sha256 = () => {
@@ -47,11 +47,18 @@ export async function openData(
     image,
     channels,
     table,
-    augment: { padCrop, flip, randomResizedCrop },
+    augment: augmentFor(config),
     framing: framingFor(config, image),
     onBroken: config.on_broken,
     sha256,
   };
+}
+
+function augmentFor({ augment }: DataConfig): Augment {
+  const { pad_crop: padCrop, flip, random_resized_crop: randomResizedCrop, mixup, cutmix, repeats } = augment;
+  const mix: MixSettings = { mixup, cutmix, prob: augment.mixup_prob, switchProb: augment.mixup_switch };
+  const mixes = mix.prob > 0 && (mixup > 0 || cutmix > 0);
+  return { padCrop, flip, randomResizedCrop, mix: mixes ? mix : null, repeats };
 }
 
 /** Input side for image files when nothing is said: that of ImageNet's models. */
