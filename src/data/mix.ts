@@ -4,7 +4,7 @@
  * middle stays as it is.
  */
 import { drawBeta } from '../base/beta.js';
-import { createRng, type Rng } from '../base/rng.js';
+import { createRng } from '../base/rng.js';
 import { type PatchShape, patchCount, patchDim, rowOffset } from './patches.js';
 import type { Box } from './picture.js';
 
@@ -43,23 +43,30 @@ export function drawMix(
   const cuts = cutmix > 0 && (mixup === 0 || rng.uniform() < switchProb);
   const alpha = cuts ? cutmix : mixup;
   const lambda = drawBeta(rng, alpha, alpha);
-  const mix: Mix = cuts ? cut(lambda, size, rng) : { kind: 'mixup', lambda };
+  const mix: Mix = cuts
+    ? cutAround({ y: rng.int(size.height), x: rng.int(size.width) }, lambda, size)
+    : { kind: 'mixup', lambda };
   return mix.lambda < 1 ? mix : undefined;
 }
 
-/** A box of the image's proportions and of about the share `1 - lambda`, centred anywhere, cut off at the borders. */
-function cut(lambda: number, { height, width }: { height: number; width: number }, rng: Rng): Mix {
+/**
+ * Cutmix around a centre: a box of the image's proportions and, before it is cut off at the borders, of about the share
+ * `1 - lambda` of its area. Labels follow what is left of it.
+ */
+export function cutAround(
+  centre: { readonly y: number; readonly x: number },
+  lambda: number,
+  { height, width }: { readonly height: number; readonly width: number },
+): Extract<Mix, { kind: 'cutmix' }> {
   const ratio = Math.sqrt(1 - lambda);
-  const [top, bottom] = span(Math.floor(height * ratio), height, rng);
-  const [left, right] = span(Math.floor(width * ratio), width, rng);
+  const [top, bottom] = stretch(centre.y, Math.floor(height * ratio), height);
+  const [left, right] = stretch(centre.x, Math.floor(width * ratio), width);
   const box = { top, left, height: bottom - top, width: right - left };
-  // Labels follow what is left of the box, not what was drawn.
   return { kind: 'cutmix', lambda: 1 - (box.height * box.width) / (height * width), box };
 }
 
-/** First and last (not included) pixel of a stretch around a random centre. */
-function span(length: number, side: number, rng: Rng): [number, number] {
-  const centre = rng.int(side);
+/** First and last (not included) pixel of a length around a centre. */
+function stretch(centre: number, length: number, side: number): [number, number] {
   return [Math.max(0, centre - Math.floor(length / 2)), Math.min(side, centre + Math.ceil(length / 2))];
 }
 
