@@ -89,7 +89,7 @@ export async function rememberWherePaid(
   { plan, startStep, context }: Run,
 ): Promise<void> {
   const { batch } = config.train;
-  const verdict = pays(dataset, (plan.steps - startStep) * batch);
+  const verdict = pays(dataset, (plan.steps - startStep) * train.stepImages(config.train));
   if (verdict === 'too large') {
     const text = 'logits of all training images would take too much memory: the ancestor is asked in every step';
     context.emit({ type: 'note', text });
