@@ -89,9 +89,11 @@ function blend(patches: Float32Array, shape: PatchShape, lambda: number): void {
     const first = patch * shape.batch * dim;
     const last = first + (shape.batch - 1) * dim;
     for (let slot = 0; slot < shape.batch >> 1; slot++) {
-      let [own, other] = [first + slot * dim, last - slot * dim];
-      for (const end = own + dim; own < end; own++, other++) {
-        const [a, b] = [patches[own], patches[other]];
+      const end = first + (slot + 1) * dim;
+      let other = last - slot * dim;
+      for (let own = end - dim; own < end; own++, other++) {
+        const a = patches[own];
+        const b = patches[other];
         patches[own] = lambda * a + rest * b;
         patches[other] = lambda * b + rest * a;
       }

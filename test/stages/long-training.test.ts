@@ -10,6 +10,7 @@ import { evaluate, evaluateSchema } from '#wave/stages/evaluate.js';
 import { finetune } from '#wave/stages/finetune.js';
 import { pretrain } from '#wave/stages/pretrain.js';
 import { runFolder } from '#wave/stages/run-folder.js';
+import { prepareRun, type RunParts } from '#wave/stages/training-run.js';
 import { expectClose } from '../support/close.js';
 import { settings } from './finetune-support.js';
 import { context, PICO, pico, type TestContext } from './support.js';
@@ -115,6 +116,23 @@ describe('steps in parts', () => {
         expect(accuracy).toBe(whole.steps[i]?.accuracy);
       });
     }
+  });
+
+  it('are refused by an engine that has no gradients in memory, before anything is written', async () => {
+    const programs = { stepFor: () => ({ step: {} }) };
+    const parts = {
+      config: pico({ train: { epochs: 1, accumulate: 2 } }),
+      engine: { name: 'ort', device: 'webgpu', threads: 1 },
+      loaders: { train: { batchesPerEpoch: 8 } },
+      compile: () => Promise.resolve(programs),
+      context: context(),
+    } as unknown as RunParts;
+    await expect(prepareRun(parts, fresh('graph'))).rejects.toThrow(
+      new ConfigError(
+        'train.accumulate: 2 needs gradients in memory, which device webgpu does not give; use 1 or device cpu',
+      ),
+    );
+    expect(existsSync(folder('graph').dir)).toBe(false);
   });
 
   it('that an epoch does not fill are refused before anything is written', async () => {
