@@ -45,6 +45,11 @@ const augmentSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('train on random pieces, resized to the input; null = off'),
+  mixup: z.number().min(0).default(0).describe('mix pairs of images, with lambda from Beta(mixup, mixup); 0 = off'),
+  cutmix: z.number().min(0).default(0).describe('paste boxes of other images, with lambda from Beta; 0 = off'),
+  mixup_prob: z.number().min(0).max(1).default(1).describe('share of the batches that mixup or cutmix change'),
+  mixup_switch: z.number().min(0).max(1).default(0.5).describe('share of cutmix among them, with both on'),
+  repeats: z.int().min(1).max(16).default(1).describe('times that each sample of an epoch stands in it; 1 = off'),
 });
 
 /** From an image of any size to the model's input, in evaluation. */

@@ -4,6 +4,7 @@ export { openFolder } from './folder.js';
 export type { EvalFraming, RandomResizedCrop } from './framing.js';
 export { type IdxFiles, openIdx } from './idx.js';
 export { type Batch, Loader, type LoaderOptions, type UnreadableImage } from './loader.js';
+export { drawMix, type Mix, type MixSettings, mixPatches } from './mix.js';
 export { openData } from './open.js';
 export { checkPatchShape, type PatchShape, patchCount, patchDim, patchify, unpatchify } from './patches.js';
 export {
@@ -16,4 +17,4 @@ export {
 } from './source.js';
 export { balancedSubset, type SubsetOptions } from './subset.js';
 export { type SyntheticOptions, syntheticSource } from './synthetic.js';
-export { type Augment, type Draw, drawAugment, normaliseTable, UNCHANGED } from './transforms.js';
+export { type Augment, type Draw, drawAugment, drawKey, isRandom, normaliseTable, UNCHANGED } from './transforms.js';

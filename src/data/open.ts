@@ -7,11 +7,12 @@ import { type Dataset, sampleSha256 } from './dataset.js';
 import { listFiles } from './file-list.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
+import type { MixSettings } from './mix.js';
 import { openParquet } from './parquet.js';
 import type { ImageSource } from './source.js';
 import { balancedSubset } from './subset.js';
 import { syntheticSource } from './synthetic.js';
-import { normaliseTable } from './transforms.js';
+import { type Augment, normaliseTable } from './transforms.js';
 import { openWebDataset } from './webdataset.js';
 
 /**
@@ -37,7 +38,6 @@ export async function openData(
   const table = normaliseTable(config.mean, config.std, channels);
   const part = split === 'train' ? config : { limit: null, fraction: null };
   const indices = balancedSubset(source.labels, source.classes, part, options.seed);
-  const { pad_crop: padCrop, flip, random_resized_crop: randomResizedCrop } = config.augment;
   const image = imageSize(config, source);
   let digest: string | undefined;
   const sha256 = () => {
@@ -51,12 +51,19 @@ export async function openData(
     image,
     channels,
     table,
-    augment: { padCrop, flip, randomResizedCrop },
+    augment: augmentFor(config),
     framing: framingFor(config, image),
     shuffleWindow: config.shuffle_window,
     onBroken: config.on_broken,
     sha256,
   };
+}
+
+function augmentFor({ augment }: DataConfig): Augment {
+  const { pad_crop: padCrop, flip, random_resized_crop: randomResizedCrop, mixup, cutmix, repeats } = augment;
+  const mix: MixSettings = { mixup, cutmix, prob: augment.mixup_prob, switchProb: augment.mixup_switch };
+  const mixes = mix.prob > 0 && (mixup > 0 || cutmix > 0);
+  return { padCrop, flip, randomResizedCrop, mix: mixes ? mix : null, repeats };
 }
 
 /** Input side for image files when nothing is said: that of ImageNet's models. */

@@ -1,10 +1,12 @@
 /**
  * From stored pixels to what the model sees: crop, flip, channel repetition, normalisation. Random choices are a pure
- * function of (seed, epoch, sample), so the batch a sample lands in and the thread that prepares it do not matter.
+ * function of (seed, epoch, sample, repetition), so the batch a sample lands in and the thread that prepares it do not
+ * matter.
  */
 import { ConfigError } from '../base/errors.js';
 import { createRng } from '../base/rng.js';
 import type { RandomResizedCrop } from './framing.js';
+import type { MixSettings } from './mix.js';
 
 /** Random changes to training images. */
 export interface Augment {
@@ -14,11 +16,25 @@ export interface Augment {
   readonly flip: boolean;
   /** Random pieces instead of whole images; null: images are framed as in evaluation. */
   readonly randomResizedCrop?: RandomResizedCrop | null;
+  /** Mixes the images of a batch; null: each stays by itself. */
+  readonly mix?: MixSettings | null;
+  /** Times that each sample of an epoch stands in it, each time with draws of its own; default 1. */
+  readonly repeats?: number;
 }
 
 /** Whether anything in a training image is drawn at random. */
-export function isRandom({ padCrop, flip, randomResizedCrop }: Augment): boolean {
-  return padCrop > 0 || flip || Boolean(randomResizedCrop);
+export function isRandom({ padCrop, flip, randomResizedCrop, mix }: Augment): boolean {
+  return padCrop > 0 || flip || Boolean(randomResizedCrop) || Boolean(mix);
+}
+
+/**
+ * What ends the name of every stream of random numbers for an image.
+ *
+ * @param sample index in the source
+ * @param repeat which of its places in the epoch, from 0
+ */
+export function drawKey(epoch: number, sample: number, repeat: number): number[] {
+  return repeat === 0 ? [epoch, sample] : [epoch, sample, repeat];
 }
 
 /** The random choices for one image. Pixel (y, x) shows (y + top, x + left) of the original, mirrored after that. */
@@ -33,14 +49,15 @@ export interface Draw {
 /** The draw that changes nothing. */
 export const UNCHANGED: Draw = { top: 0, left: 0, flip: false };
 
-/** The choices for `sample` (its index in the source) in `epoch`. */
+/** The choices for `sample` (its index in the source) in `epoch`; `repeat` as for {@link drawKey}. */
 export function drawAugment(
   augment: Pick<Augment, 'padCrop' | 'flip'>,
   seed: number,
   epoch: number,
   sample: number,
+  repeat = 0,
 ): Draw {
-  const rng = createRng(seed, 'augment', epoch, sample);
+  const rng = createRng(seed, 'augment', ...drawKey(epoch, sample, repeat));
   const reach = 2 * augment.padCrop + 1;
   const top = rng.int(reach) - augment.padCrop;
   const left = rng.int(reach) - augment.padCrop;
