@@ -5,6 +5,7 @@ import { drawMix, mixPatches } from './mix.js';
 import { type PatchShape, patchCount, patchDim, writeImage, writePicture } from './patches.js';
 import { type Framer, readPicture } from './picture.js';
 import { openRecords, type RawShape, type RecordReader, type Records } from './records.js';
+import type { ImageSource } from './source.js';
 import { type Augment, drawAugment, drawKey, UNCHANGED } from './transforms.js';
 
 /** Images that lie in memory, all of one size. */
@@ -13,6 +14,13 @@ export interface MemoryImages {
   /** `[count, channels, height, width]` */
   readonly pixels: Uint8Array<SharedArrayBuffer>;
   readonly raw: RawShape;
+}
+
+/** The images of a source as threads get them. */
+export function imagesOf(source: ImageSource): MemoryImages | Records {
+  if (source.kind === 'records') return source.records;
+  const { pixels, channels, height, width } = source;
+  return { kind: 'memory', pixels, raw: { channels, height, width } };
 }
 
 /** All that is the same for every batch of a loader; crosses to the threads once, what is large as shared memory. */

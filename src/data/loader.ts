@@ -4,7 +4,7 @@
  */
 import { ConfigError, DataError } from '../base/errors.js';
 import { WorkerPool } from '../base/worker-pool.js';
-import { type Assembled, Assembler, type AssemblyJob, type AssemblySpec } from './assemble.js';
+import { type Assembled, Assembler, type AssemblyJob, type AssemblySpec, imagesOf } from './assemble.js';
 import type { Dataset } from './dataset.js';
 import { epochOrder } from './order.js';
 import { checkPatchShape } from './patches.js';
@@ -98,14 +98,7 @@ export class Loader {
     this.batchesPerEpoch = mode === 'train' ? Math.floor(samples / batch) : Math.ceil(samples / batch);
     const isTraining = mode === 'train';
     this.#spec = {
-      images:
-        source.kind === 'records'
-          ? source.records
-          : {
-              kind: 'memory',
-              pixels: source.pixels,
-              raw: { channels: source.channels, height: source.height, width: source.width },
-            },
+      images: imagesOf(source),
       shape,
       table,
       augment: isTraining && isRandom(dataset.augment) ? dataset.augment : null,
@@ -223,7 +216,7 @@ export class Loader {
 }
 
 /** Whether pixels go to the model as they lie in the source. */
-function fitsAsItIs({ source, image, augment }: Dataset, mode: 'train' | 'eval'): boolean {
+export function fitsAsItIs({ source, image, augment }: Dataset, mode: 'train' | 'eval'): boolean {
   const own = source.kind === 'raster' ? source : source.records.kind === 'ranges' ? source.records.raw : undefined;
   if (!own || own.height !== image[0] || own.width !== image[1]) return false;
   return mode === 'eval' || !augment.randomResizedCrop;
