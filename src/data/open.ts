@@ -1,6 +1,7 @@
 /** From the `data:` block of a configuration to a data set. */
 import { ConfigError } from '../base/errors.js';
 import type { DataConfig } from '../config/index.js';
+import { augmentFrom } from './augment/from-config.js';
 import { readClassNames } from './class-names.js';
 import { type Dataset, sampleSha256 } from './dataset.js';
 import { openFolder } from './folder.js';
@@ -33,7 +34,6 @@ export async function openData(
   const table = normaliseTable(config.mean, config.std, channels);
   const part = split === 'train' ? config : { limit: null, fraction: null };
   const indices = balancedSubset(source.labels, source.classes, part, options.seed);
-  const { pad_crop: padCrop, flip, random_resized_crop: randomResizedCrop } = config.augment;
   const image = imageSize(config, source);
   let digest: string | undefined;
   const sha256 = () => {
@@ -47,7 +47,7 @@ export async function openData(
     image,
     channels,
     table,
-    augment: { padCrop, flip, randomResizedCrop },
+    augment: augmentFrom(config, source.name, channels),
     framing: framingFor(config, image),
     onBroken: config.on_broken,
     sha256,

@@ -36,7 +36,7 @@ export function checkPatchShape({ height, width, patch }: PatchShape): void {
 }
 
 /** Offset of row `y` of channel `c` of sample `b` in patch column 0; each further patch column adds `batch * patch_dim`. */
-function rowOffset(shape: PatchShape, b: number, c: number, y: number): number {
+export function rowOffset(shape: PatchShape, b: number, c: number, y: number): number {
   const { batch, width, patch } = shape;
   const firstPatch = Math.floor(y / patch) * (width / patch);
   return (firstPatch * batch + b) * patchDim(shape) + (c * patch + (y % patch)) * patch;

@@ -71,7 +71,7 @@ export async function readPicture(
     const framed = applied(file, frame(height, width));
     const coloured = raw ? framed : inColour(framed, channels);
     const { data, info } = await coloured.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
-    return { data, height: info.height, width: info.width, channels: info.channels };
+    return { data: plain(data), height: info.height, width: info.width, channels: info.channels };
   } catch (error) {
     throw new Error(plainReason(error), { cause: error });
   }
@@ -88,6 +88,11 @@ function decoder(): Promise<SharpConstructor> {
 }
 
 let loading: Promise<SharpConstructor> | undefined;
+
+/** The bytes without the methods of Node's buffers, some of which mean something else than those of arrays. */
+function plain({ buffer, byteOffset, length }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, length);
+}
 
 function inColour(image: Sharp, channels: number): Sharp {
   const opaque = image.removeAlpha();

@@ -4,21 +4,25 @@
  */
 import { ConfigError } from '../base/errors.js';
 import { createRng } from '../base/rng.js';
-import type { RandomResizedCrop } from './framing.js';
+import { changesPixels, type ImageChanges } from './augment/changes.js';
+import type { RandomResizedCrop, TrainInterpolation } from './framing.js';
 
 /** Random changes to training images. */
-export interface Augment {
+export interface Augment extends ImageChanges {
   /** Black pixels added on every side before a crop of the original size is taken; 0 = no crop. */
   readonly padCrop: number;
   /** Mirror half of the images left to right. */
   readonly flip: boolean;
   /** Random pieces instead of whole images; null: images are framed as in evaluation. */
   readonly randomResizedCrop?: RandomResizedCrop | null;
+  /** Filter of those pieces; absent: that of evaluation. */
+  readonly interpolation?: TrainInterpolation;
 }
 
 /** Whether anything in a training image is drawn at random. */
-export function isRandom({ padCrop, flip, randomResizedCrop }: Augment): boolean {
-  return padCrop > 0 || flip || Boolean(randomResizedCrop);
+export function isRandom(augment: Augment): boolean {
+  const { padCrop, flip, randomResizedCrop, erasing } = augment;
+  return padCrop > 0 || flip || Boolean(randomResizedCrop) || changesPixels(augment) || Boolean(erasing);
 }
 
 /** The random choices for one image. Pixel (y, x) shows (y + top, x + left) of the original, mirrored after that. */

@@ -41,7 +41,10 @@ describe('dataSchema', () => {
     [['source=idx', 'classes=10'], /data\.source: source idx needs train: or test:$/],
     [['source=idx', `train=${FILES}`], /data\.classes: source idx needs the number of classes$/],
     [['source=idx', 'classes=10', 'train={images: i}'], /data\.train: source idx needs train\.labels$/],
-    [['source=folder', 'train={folder: f, images: i}'], /data\.train: source folder takes folder; leave train\.images out$/],
+    [
+      ['source=folder', 'train={folder: f, images: i}'],
+      /data\.train: source folder takes folder; leave train\.images out$/,
+    ],
     [
       ['source=synthetic', 'limit=5', 'fraction=0.5'],
       /give limit or fraction, not both; found limit 5 and fraction 0\.5$/,
