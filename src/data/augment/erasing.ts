@@ -1,4 +1,5 @@
 /** Random erasing (Zhong et al. 2017, timm's form): a rectangle of a normalised image is overwritten, in patch layout. */
+import { normalQuantile } from '../../base/normal.js';
 import type { Rng } from '../../base/rng.js';
 import { roundHalfEven } from '../framing.js';
 import { type PatchShape, patchDim, rowOffset } from '../patches.js';
@@ -40,6 +41,17 @@ export function drawErased(probability: number, height: number, width: number, r
   return null;
 }
 
+/** Values that noise is drawn from: normal quantiles, all equally likely, so that 16 random bits make a value. */
+const NOISE_VALUES = 65_536;
+
+let noiseTable: Float32Array | undefined;
+
+/** `[65536]`, made when it is first needed. */
+function noiseValues(): Float32Array {
+  noiseTable ??= Float32Array.from({ length: NOISE_VALUES }, (_, i) => normalQuantile((i + 0.5) / NOISE_VALUES));
+  return noiseTable;
+}
+
 /**
  * Overwrites a rectangle of one image of a batch.
  *
@@ -56,13 +68,19 @@ export function eraseBox(
 ): void {
   const { batch, channels, patch } = shape;
   const nextPatch = batch * patchDim(shape);
+  const noise = mode === 'pixel' ? noiseValues() : null;
   for (let c = 0; c < channels; c++) {
     const value = mode === 'rand' ? rng.normal() : 0;
     for (let y = top; y < top + height; y++) {
       const row = rowOffset(shape, slot, c, y);
-      for (let x = left; x < left + width; x++) {
-        const at = row + Math.floor(x / patch) * nextPatch + (x % patch);
-        out[at] = mode === 'pixel' ? rng.normal() : value;
+      for (let x = left; x < left + width; ) {
+        const within = x % patch;
+        const end = Math.min(left + width, x - within + patch);
+        const start = row + ((x - within) / patch) * nextPatch + within;
+        const stop = start + end - x;
+        if (noise) for (let at = start; at < stop; at++) out[at] = noise[rng.uint32() >>> 16];
+        else out.fill(value, start, stop);
+        x = end;
       }
     }
   }
