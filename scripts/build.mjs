@@ -4,7 +4,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import loadWabt from 'wabt';
 
-const WASM_SOURCES = ['engine/ort/adamw', 'wave/outer-sum'];
+const WASM_SOURCES = ['base/resize8', 'engine/ort/adamw', 'wave/outer-sum'];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });

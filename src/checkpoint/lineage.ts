@@ -23,6 +23,8 @@ export interface LineageFacts {
   /** Engine and device, for example "ort/cpu". */
   readonly engine: string;
   readonly toolVersion: string;
+  /** Training steps done, of a file that was written before the end of a run. */
+  readonly step?: number;
 }
 
 /** The record stored in an artifact under `wave.lineage`. */
@@ -63,6 +65,7 @@ function lineageDate(epoch: string | undefined): string {
 export function checkLineage(value: unknown, source: string): Lineage {
   const field = fieldReader(value, source, 'wave.lineage');
   const dataSha256 = field('dataSha256', (item) => item === undefined || typeof item === 'string');
+  const step = field('step', (item) => item === undefined || typeof item === 'number');
   return {
     command: field('command', isString),
     configSha256: field('configSha256', isString),
@@ -74,6 +77,7 @@ export function checkLineage(value: unknown, source: string): Lineage {
     seed: field('seed', (item) => typeof item === 'number'),
     engine: field('engine', isString),
     toolVersion: field('toolVersion', isString),
+    ...(step === undefined ? {} : { step }),
     date: field('date', isString),
   };
 }

@@ -13,6 +13,7 @@ export interface TrainedFacts {
   readonly imagesPerSecond: number;
   readonly engine: string;
   readonly device: string;
+  readonly best?: { readonly step: number; readonly top1: number; readonly model: string } | undefined;
 }
 
 /** What a training of one model gives. */
@@ -22,6 +23,10 @@ export interface TrainingFacts extends TrainedFacts {
 }
 
 export type Row = readonly [name: string, text: string];
+
+function bestRow({ step, top1, model }: NonNullable<TrainedFacts['best']>): Row {
+  return ['best', `${share(top1)} after step ${step}, ${model}`];
+}
 
 /** @param more facts of one command, put behind the number of parameters */
 export function renderTraining(result: TrainingFacts, more: readonly Row[] = []): string {
@@ -40,6 +45,7 @@ export function renderTrained(result: TrainedFacts, made: readonly Row[], more: 
     ['top-1', share(result.top1)],
     ['top-5', share(result.top5)],
     ['loss', result.loss.toFixed(4)],
+    ...(result.best ? [bestRow(result.best)] : []),
     ...more,
     ['trained', `${count(result.steps, 'step')}, ${count(result.epochs, 'epoch')}`],
     ['time', duration(result.seconds) + speed],

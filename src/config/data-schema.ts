@@ -66,6 +66,11 @@ const augmentSchema = z.strictObject({
     .enum(['pixel', 'const', 'rand'])
     .default('pixel')
     .describe('pixel = noise, rand = one random value per channel, const = the mean'),
+  mixup: z.number().min(0).default(0).describe('mix pairs of images, with lambda from Beta(mixup, mixup); 0 = off'),
+  cutmix: z.number().min(0).default(0).describe('paste boxes of other images, with lambda from Beta; 0 = off'),
+  mixup_prob: z.number().min(0).max(1).default(1).describe('share of the batches that mixup or cutmix change'),
+  mixup_switch: z.number().min(0).max(1).default(0.5).describe('share of cutmix among them, with both on'),
+  repeats: z.int().min(1).max(16).default(1).describe('times that each sample of an epoch stands in it; 1 = off'),
 });
 
 /** What is wrong, as a message; null: nothing. */

@@ -1,10 +1,11 @@
-/** Loads a configuration: defaults < `extends:` files < file < `--set` < named flags, checked as a whole. */
+/** Loads a configuration: defaults < recipe < `extends:` files < file < `--set` < named flags, checked as a whole. */
 import type { z } from 'zod';
 import { inputSchema } from './expected.js';
 import { FileReader } from './files.js';
 import { problemsOf } from './issues.js';
 import { applyFlag, applySet } from './overrides.js';
 import { type Problem, throwProblems } from './problems.js';
+import { withRecipe } from './recipes.js';
 import { nonStrictPaths } from './schema-tools.js';
 import { lookUp, mergeTrees, type Origin, plainOf, type Tree } from './tree.js';
 
@@ -88,7 +89,8 @@ export function checkSettings<S extends z.ZodType>(
  */
 export function loadConfig<S extends z.ZodType>(options: LoadConfigOptions<S>): z.output<S> {
   const read = readSettings(options);
-  const config = checkSettings(options.schema, read);
+  const tree = withRecipe(read.tree, inputSchema(options.schema));
+  const config = checkSettings(options.schema, { ...read, tree });
   throwProblems(read.problems);
   if (config === undefined) throw new Error('internal: a configuration was refused without a problem');
   return config;

@@ -52,6 +52,17 @@ export function mergeTrees(base: Tree, over: Tree): Tree {
   return { ...base, entries };
 }
 
+/** As {@link mergeTrees}, but mappings keep the places of `tree`: what `below` adds is not what was written. */
+export function layUnder(below: Tree, tree: Tree): Tree {
+  if (below.kind !== 'map' || tree.kind !== 'map') return tree;
+  const entries = new Map(below.entries);
+  for (const [key, entry] of tree.entries) {
+    const under = below.entries.get(key);
+    entries.set(key, under ? { ...entry, value: layUnder(under.value, entry.value) } : entry);
+  }
+  return { ...tree, entries };
+}
+
 /** Turns a plain value (strings, numbers, booleans, null, lists, plain objects) into a tree of one origin. */
 export function treeOf(value: unknown, origin: Origin): Tree {
   if (Array.isArray(value)) return { kind: 'list', origin, items: value.map((item) => treeOf(item, origin)) };

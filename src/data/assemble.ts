@@ -3,10 +3,11 @@ import { createRng } from '../base/rng.js';
 import { inChannels, mirror, pictureFrom } from './augment/arrange.js';
 import { changePicture, changesPixels, eraseSome } from './augment/changes.js';
 import { type EvalFraming, evalFraming, trainFraming } from './framing.js';
+import { drawMix, mixPatches } from './mix.js';
 import { type PatchShape, patchCount, patchDim, writeImage, writePicture } from './patches.js';
 import { type Framer, type Picture, readPicture } from './picture.js';
 import { openRecords, type RawShape, type RecordReader, type Records } from './records.js';
-import { type Augment, drawAugment, UNCHANGED } from './transforms.js';
+import { type Augment, drawAugment, drawKey, UNCHANGED } from './transforms.js';
 
 /** Images that lie in memory, all of one size. */
 export interface MemoryImages {
@@ -34,6 +35,8 @@ export interface AssemblySpec {
 /** One batch to make. */
 export interface AssemblyJob {
   readonly epoch: number;
+  /** Position of the batch in its epoch. */
+  readonly batch: number;
   /** Samples by index in the source, at most `shape.batch`; the slots after them stay zero. */
   readonly indices: Uint32Array;
 }
@@ -54,6 +57,17 @@ export interface Assembled {
   /** `[patches, batch, patch_dim]`; slots of broken images are zero. */
   readonly patches: Float32Array<ArrayBuffer>;
   readonly broken: readonly BrokenImage[];
+  /** Each image is mixed with that in the mirrored slot; `lambda` is its own share. */
+  readonly mix?: { readonly lambda: number };
+}
+
+/** A sample at one of its places in an epoch. */
+interface Shown {
+  readonly epoch: number;
+  /** In the source. */
+  readonly index: number;
+  /** Which of its places it is, from 0. */
+  readonly repeat: number;
 }
 
 /** Images decoded side by side on one thread: while one is decoded natively, another is written. */
@@ -70,21 +84,28 @@ export class Assembler {
   }
 
   /** Never fails for an image: what cannot be read is told. */
-  async make({ epoch, indices }: AssemblyJob): Promise<Assembled> {
-    const { shape } = this.#spec;
+  async make(job: AssemblyJob): Promise<Assembled> {
+    const { shape, augment, seed } = this.#spec;
+    const { epoch, batch, indices } = job;
     const patches = new Float32Array(patchCount(shape) * shape.batch * patchDim(shape));
     const broken: BrokenImage[] = [];
     let next = 0;
     const work = async () => {
       while (next < indices.length) {
         const slot = next++;
-        const failure = await this.#fill(patches, slot, { epoch, indices });
+        const failure = await this.#fill(patches, slot, job);
         if (failure) broken.push(failure);
       }
     };
     await Promise.all(Array.from({ length: Math.min(AT_A_TIME, indices.length) }, work));
-    // In the order of the batch, whichever was found first.
-    return { patches, broken: broken.sort((a, b) => a.slot - b.slot) };
+    const mix = augment?.mix ? drawMix(augment.mix, shape, { seed, epoch, index: batch }) : undefined;
+    if (mix) mixPatches(patches, shape, mix);
+    return {
+      patches,
+      // In the order of the batch, whichever was found first.
+      broken: broken.sort((a, b) => a.slot - b.slot),
+      ...(mix ? { mix: { lambda: mix.lambda } } : {}),
+    };
   }
 
   async close(): Promise<void> {
@@ -92,25 +113,33 @@ export class Assembler {
   }
 
   /** Writes the image of a slot, or another one of the batch in its place. */
-  async #fill(out: Float32Array, slot: number, { epoch, indices }: AssemblyJob): Promise<BrokenImage | undefined> {
+  async #fill(out: Float32Array, slot: number, job: AssemblyJob): Promise<BrokenImage | undefined> {
+    const { shape, augment, substitute } = this.#spec;
+    const { epoch, batch, indices } = job;
     const index = indices[slot];
+    const shown = { epoch, index, repeat: (batch * shape.batch + slot) % (augment?.repeats ?? 1) };
     try {
-      await this.#write(out, slot, epoch, index);
+      await this.#write(out, slot, shown);
       return undefined;
     } catch (error) {
       const failure = { slot, index, reason: error instanceof Error ? error.message : String(error) };
-      return this.#spec.substitute ? this.#substitute(out, failure, { epoch, indices }) : failure;
+      return substitute ? this.#substitute(out, failure, shown, indices) : failure;
     }
   }
 
   /** Which image stands in depends on nothing but the batch. */
-  async #substitute(out: Float32Array, failure: BrokenImage, { epoch, indices }: AssemblyJob): Promise<BrokenImage> {
-    const { slot, index } = failure;
-    const order = createRng(this.#spec.seed, 'substitute', epoch, index).shuffle(indices.slice());
+  async #substitute(
+    out: Float32Array,
+    failure: BrokenImage,
+    { epoch, index, repeat }: Shown,
+    indices: Uint32Array,
+  ): Promise<BrokenImage> {
+    const key = drawKey(epoch, index, repeat);
+    const order = createRng(this.#spec.seed, 'substitute', ...key).shuffle(indices.slice());
     for (const candidate of order) {
       if (candidate === index) continue;
       try {
-        await this.#write(out, slot, epoch, candidate);
+        await this.#write(out, failure.slot, { epoch, index: candidate, repeat });
         return { ...failure, substitute: candidate };
       } catch {
         // It is told in its own slot.
@@ -119,26 +148,26 @@ export class Assembler {
     return failure;
   }
 
-  async #write(out: Float32Array, slot: number, epoch: number, index: number): Promise<void> {
+  async #write(out: Float32Array, slot: number, { epoch, index, repeat }: Shown): Promise<void> {
     const { images, shape, table, augment, framing, seed } = this.#spec;
     const bytes = await this.#bytes(index);
     const raw = images.kind === 'files' ? undefined : images.raw;
     const isChanged = augment !== null && changesPixels(augment);
-    const key = [epoch, index];
+    const key = drawKey(epoch, index, repeat);
     if (framing === null) {
       if (!raw) throw new TypeError('images of files have no size of their own');
-      const draw = augment === null ? UNCHANGED : drawAugment(augment, seed, epoch, index);
+      const draw = augment === null ? UNCHANGED : drawAugment(augment, seed, epoch, index, repeat);
       if (isChanged) this.#writeChanged(out, slot, pictureFrom(bytes, raw, draw), augment, key);
       else writeImage(out, shape, slot, bytes, raw.channels, draw, table);
     } else {
-      const rng = createRng(seed, 'frame', epoch, index);
+      const rng = createRng(seed, 'frame', ...key);
       const frame: Framer = (height, width) =>
         augment?.randomResizedCrop
           ? trainFraming(augment.randomResizedCrop, { ...framing, ...augment }, { height, width, rng })
           : evalFraming(framing, height, width);
       const channels = raw?.channels ?? (shape.channels === 1 ? 1 : 3);
       const picture = await readPicture(bytes, { raw, channels, frame });
-      const flip = augment !== null && drawAugment({ padCrop: 0, flip: augment.flip }, seed, epoch, index).flip;
+      const flip = augment !== null && drawAugment({ padCrop: 0, flip: augment.flip }, seed, epoch, index, repeat).flip;
       if (isChanged) {
         if (flip) mirror(picture);
         this.#writeChanged(out, slot, picture, augment, key);

@@ -55,6 +55,11 @@ export interface Batch {
   readonly size: number;
   /** `[size]`: index of each sample in the source, whatever the subset; what stands in for an image has its own. */
   readonly indices: Uint32Array;
+  /**
+   * Present in a batch whose images are mixed: that in `slot` with that in `batch - 1 - slot`, of which it keeps the share
+   * `lambda`. `labels` and `indices` are those of the images themselves.
+   */
+  readonly mix?: { readonly lambda: number };
   readonly epoch: number;
   /** Position of the batch in its epoch. */
   readonly index: number;
@@ -150,17 +155,19 @@ export class Loader {
     await Promise.all([this.#pool?.close(), this.#own?.close()]);
   }
 
-  /** The samples of `epoch` in their order, indices into the source. */
+  /** The samples of `epoch` in their order, indices into the source; the repetitions of one stand side by side. */
   #order(epoch: number): Uint32Array {
     const { dataset, mode, seed } = this.#options;
     if (mode === 'eval') return dataset.indices;
-    return createRng(seed, 'shuffle', epoch).shuffle(dataset.indices.slice());
+    const shuffled = createRng(seed, 'shuffle', epoch).shuffle(dataset.indices.slice());
+    const { repeats = 1 } = dataset.augment;
+    return repeats === 1 ? shuffled : shuffled.map((_, place) => shuffled[Math.floor(place / repeats)]);
   }
 
   #make(order: Uint32Array, epoch: number, index: number): Promise<Batch> {
     const { batch, dataset, mode } = this.#options;
     const indices = order.slice(index * batch, (index + 1) * batch);
-    const made = this.#assemble({ epoch, indices }).then(({ patches, broken }) => {
+    const made = this.#assemble({ epoch, batch: index, indices }).then(({ patches, broken, mix }) => {
       const shown = indices.slice();
       for (const { slot, index: unread, reason, substitute } of broken) {
         this.#report(unread, reason);
@@ -172,7 +179,8 @@ export class Loader {
         labels[slot] = dataset.source.labels[sample];
       });
       for (const { slot, substitute } of broken) if (substitute === undefined) labels[slot] = -1;
-      return { patches, labels, size: indices.length, indices: shown, epoch, index };
+      const found = { patches, labels, size: indices.length, indices: shown, epoch, index };
+      return mix ? { ...found, mix } : found;
     });
     // A batch made ahead may fail after its loop was left; whoever awaits it still gets the error.
     made.catch(() => undefined);

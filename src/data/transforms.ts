@@ -1,11 +1,13 @@
 /**
  * From stored pixels to what the model sees: crop, flip, channel repetition, normalisation. Random choices are a pure
- * function of (seed, epoch, sample), so the batch a sample lands in and the thread that prepares it do not matter.
+ * function of (seed, epoch, sample, repetition), so the batch a sample lands in and the thread that prepares it do not
+ * matter.
  */
 import { ConfigError } from '../base/errors.js';
 import { createRng } from '../base/rng.js';
 import { changesPixels, type ImageChanges } from './augment/changes.js';
 import type { RandomResizedCrop, TrainInterpolation } from './framing.js';
+import type { MixSettings } from './mix.js';
 
 /** Random changes to training images. */
 export interface Augment extends ImageChanges {
@@ -17,12 +19,27 @@ export interface Augment extends ImageChanges {
   readonly randomResizedCrop?: RandomResizedCrop | null;
   /** Filter of those pieces; absent: that of evaluation. */
   readonly interpolation?: TrainInterpolation;
+  /** Mixes the images of a batch; null: each stays by itself. */
+  readonly mix?: MixSettings | null;
+  /** Times that each sample of an epoch stands in it, each time with draws of its own; default 1. */
+  readonly repeats?: number;
 }
 
 /** Whether anything in a training image is drawn at random. */
 export function isRandom(augment: Augment): boolean {
-  const { padCrop, flip, randomResizedCrop, erasing } = augment;
-  return padCrop > 0 || flip || Boolean(randomResizedCrop) || changesPixels(augment) || Boolean(erasing);
+  const { padCrop, flip, randomResizedCrop, erasing, mix } = augment;
+  const isFramed = padCrop > 0 || flip || Boolean(randomResizedCrop);
+  return isFramed || changesPixels(augment) || Boolean(erasing) || Boolean(mix);
+}
+
+/**
+ * What ends the name of every stream of random numbers for an image.
+ *
+ * @param sample index in the source
+ * @param repeat which of its places in the epoch, from 0
+ */
+export function drawKey(epoch: number, sample: number, repeat: number): number[] {
+  return repeat === 0 ? [epoch, sample] : [epoch, sample, repeat];
 }
 
 /** The random choices for one image. Pixel (y, x) shows (y + top, x + left) of the original, mirrored after that. */
@@ -37,14 +54,15 @@ export interface Draw {
 /** The draw that changes nothing. */
 export const UNCHANGED: Draw = { top: 0, left: 0, flip: false };
 
-/** The choices for `sample` (its index in the source) in `epoch`. */
+/** The choices for `sample` (its index in the source) in `epoch`; `repeat` as for {@link drawKey}. */
 export function drawAugment(
   augment: Pick<Augment, 'padCrop' | 'flip'>,
   seed: number,
   epoch: number,
   sample: number,
+  repeat = 0,
 ): Draw {
-  const rng = createRng(seed, 'augment', epoch, sample);
+  const rng = createRng(seed, 'augment', ...drawKey(epoch, sample, repeat));
   const reach = 2 * augment.padCrop + 1;
   const top = rng.int(reach) - augment.padCrop;
   const left = rng.int(reach) - augment.padCrop;

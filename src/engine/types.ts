@@ -96,6 +96,12 @@ export interface TrainingStep {
    * @throws TrainingError when the loss or the gradient norm is not a finite number; the state is then unchanged.
    */
   run(inputs: ReadonlyMap<string, TensorValues>, settings: StepSettings): Promise<StepResult>;
+  /**
+   * Forward and backward on a part of a batch. Its gradient is kept with the state, and the next `run` steps along the mean
+   * over all parts, its own the last. Absent where the optimiser is part of the compiled step.
+   * @throws TrainingError when the loss is not a finite number; what was kept is then forgotten.
+   */
+  readonly accumulate?: (inputs: ReadonlyMap<string, TensorValues>) => Promise<StepResult>;
   /** Forward and backward only: the loss, outputs and the gradient of every trained parameter. */
   gradients(inputs: ReadonlyMap<string, TensorValues>): Promise<{
     loss: number;

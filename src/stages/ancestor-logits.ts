@@ -3,7 +3,7 @@
  * images are always the same each is asked about once.
  */
 import { InterruptedError } from '../base/errors.js';
-import type { Batch, Dataset, Loader } from '../data/index.js';
+import { type Batch, type Dataset, isRandom, type Loader } from '../data/index.js';
 import type { Engine, InferenceStep } from '../engine/types.js';
 import type { LoadedModel } from '../model/load.js';
 import { inferenceProgram, LOGITS, modelEntries, PATCHES } from '../train/index.js';
@@ -82,8 +82,7 @@ export class AncestorLogits {
  * @param images images that the run still trains on, repetitions counted
  */
 export function pays({ indices, augment, source }: Dataset, images: number): 'yes' | 'no' | 'too large' {
-  const isFixed = augment.padCrop === 0 && !augment.flip;
-  if (!isFixed || images < indices.length) return 'no';
+  if (isRandom(augment) || images < indices.length) return 'no';
   return indices.length * source.classes * Float32Array.BYTES_PER_ELEMENT <= MOST_REMEMBERED_BYTES
     ? 'yes'
     : 'too large';

@@ -65,7 +65,7 @@ export async function measureAncestor(
   let scores = train.NO_SCORES;
   for await (const fed of loader.epoch(0)) {
     if (context.signal.aborted) throw new InterruptedError('stopped before the first step; nothing was written');
-    scores = train.addScores(scores, train.score(await logits.of(fed), fed.labels, classes, fed.size));
+    scores = train.addScores(scores, train.score(await logits.of(fed), train.mainLabels(fed), classes, fed.size));
     if (scores.images >= batches * batch) break;
   }
   const { top1, images } = train.quality(scores);
@@ -89,7 +89,7 @@ export async function rememberWherePaid(
   { plan, startStep, context }: Run,
 ): Promise<void> {
   const { batch } = config.train;
-  const verdict = pays(dataset, (plan.steps - startStep) * batch);
+  const verdict = pays(dataset, (plan.steps - startStep) * train.stepImages(config.train));
   if (verdict === 'too large') {
     const text = 'logits of all training images would take too much memory: the ancestor is asked in every step';
     context.emit({ type: 'note', text });

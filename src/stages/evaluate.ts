@@ -1,6 +1,7 @@
 /** Stage `evaluate`: accuracy of a model on the test split. */
 import { z } from 'zod';
 import { InterruptedError } from '../base/errors.js';
+import { recipeShape } from '../config/recipes.js';
 import { Loader, openData } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import { checkFits } from '../model/config.js';
@@ -14,6 +15,7 @@ import { loadStart, type StartInputs } from './start-model.js';
 
 /** The configuration of a training run serves as it is: what only training needs is checked and not used. */
 export const evaluateSchema = z.strictObject({
+  ...recipeShape,
   ...modelShape,
   ...z.strictObject({ ...distillShape, kd: fitKdSchema }).partial().shape,
   ...commonShape,

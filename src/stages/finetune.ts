@@ -1,19 +1,19 @@
 /** Stage `finetune`: trains a model, or one materialised from templates and scalers, on a downstream set. */
 import { z } from 'zod';
 import { elementCount } from '../base/shape.js';
+import { recipeShape } from '../config/recipes.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import type { StateEntry } from '../engine/types.js';
 import { parameterCount, parameterShapes } from '../model/parameters.js';
-import { saveModel } from '../model/save.js';
 import type { ModelSpec } from '../model/spec.js';
 import * as train from '../train/index.js';
-import { type AveragedWeights, openAverage } from './averaged-weights.js';
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
 import { compileModelRun } from './model-programs.js';
 import { withOpened } from './opened.js';
 import { warnOfOtherPixels } from './pixels.js';
 import type { PretrainResult } from './pretrain.js';
+import { openWeights } from './result-weights.js';
 import { openLoaders, openRunData, runLineage } from './run-data.js';
 import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape } from './schemas.js';
@@ -21,7 +21,11 @@ import { type DownstreamModel, fitToData, inputFiles, loadStart, type StartInput
 import { prepareRun, trainModel } from './training-run.js';
 
 /** Settings of `finetune`; what is left out gets the defaults of docs/configuration.md. */
-export const finetuneSchema = z.strictObject({ ...commonShape, train: train.finetuneTrainSchema.prefault({}) });
+export const finetuneSchema = z.strictObject({
+  ...recipeShape,
+  ...commonShape,
+  train: train.finetuneTrainSchema.prefault({}),
+});
 
 /** The checked configuration of `finetune`. */
 export type FinetuneConfig = z.output<typeof finetuneSchema>;
@@ -45,8 +49,8 @@ export function checkFinetune({ engine }: FinetuneConfig): void {
 
 /**
  * Trains, evaluates after every `eval_every` epochs, and writes `model.safetensors`, `metrics.jsonl`,
- * `config.resolved.yaml` and `state.safetensors` into the run folder. With `train.ema` the average of the weights is
- * what is evaluated and written. Nothing is written before model, data and engine have proved usable.
+ * `config.resolved.yaml` and `state.safetensors` into the run folder, and `best.safetensors` with `train.keep_best`. With
+ * `train.ema` the average of the weights is what is evaluated and written. Nothing is written before model, data and engine have proved usable.
  *
  * @throws CheckpointError, ModelError, ConfigError, DataError, EngineError; WaveError when the folder cannot be written;
  * TrainingError when the loss is no longer a number (the last saved state stays); InterruptedError when
@@ -83,18 +87,13 @@ export async function finetune(
     const [beta1, beta2] = config.train.betas;
     const entries = finetuneEntries(config, model, frozen);
     const state = await engine.createState(entries, { beta1, beta2, epsilon: config.train.eps });
-    const { ema } = config.train;
-    const average: AveragedWeights | undefined = ema ? await openAverage(ema, engine, state, entries) : undefined;
-    const evaluated = average?.state ?? state;
-    const compile = () => compileModelRun({ config, spec, engine, state, evaluated });
+    const { weights, hooks } = await openWeights(config.train, { engine, state, entries, spec, lineage });
+    const compile = () => compileModelRun({ config, spec, engine, state, evaluated: weights.state });
     const { classes } = spec;
-    const parts = { config, engine, state, loaders, classes, files, lineage, compile, context, ...average?.hooks };
+    const parts = { config, engine, state, loaders, classes, files, lineage, compile, context, ...hooks };
     const run = await prepareRun(parts, out);
     const result = await trainModel(run);
-    if (!run.finished) {
-      const values = average?.values() ?? (await state.read());
-      await saveModel(run.folder.model, { spec, values, lineage: lineage() });
-    }
+    if (!run.finished) await weights.save(run.folder.model);
     return {
       model: run.folder.model,
       parameters: parameterCount(spec),

@@ -8,7 +8,7 @@ import type { RunPrograms } from './training-run.js';
 
 /** What of the settings decides what the programs compute. */
 export interface ModelRunSettings {
-  readonly train: Pick<train.TrainConfig, 'batch' | 'label_smoothing' | 'drop_path'>;
+  readonly train: Pick<train.TrainConfig, 'batch' | 'accumulate' | 'label_smoothing' | 'drop_path'>;
   readonly eval: { readonly batch: number };
   readonly seed: number;
 }
@@ -30,23 +30,28 @@ export async function compileModelRun(run: ModelRun): Promise<RunPrograms> {
   const training = await engine.compileTraining(program, state);
   const evaluation = train.inferenceProgram(spec, config.eval.batch);
   const inference = await engine.compileInference(evaluation, evaluated, { frozen: false });
-  const planned = { step: training, inputs: (fed: Batch, step: number) => modelInputs(config, spec, fed, step) };
+  const inputs = (fed: Batch, step: number, part: number) => modelInputs(config, spec, fed, { step, part });
+  const planned = { step: training, inputs };
   return { stepFor: () => planned, inference };
 }
 
-/** What `trainingProgram` is fed: patches, smoothed labels and, where it is on, the branches dropped in this step. */
+/** A batch by its place in the run: the step, and which part of it, both from 0. */
+export interface PartOfStep {
+  readonly step: number;
+  readonly part: number;
+}
+
+/** What `trainingProgram` is fed: patches, targets and, where it is on, the branches dropped in this part of the step. */
 export function modelInputs(
-  { train: { batch, label_smoothing, drop_path }, seed }: ModelRunSettings,
+  { train: { batch, accumulate: parts, label_smoothing, drop_path: rate }, seed }: ModelRunSettings,
   { classes, depth }: ModelSpec,
   fed: Batch,
-  step: number,
+  { step, part }: PartOfStep,
 ): Map<string, TensorValues> {
   const inputs = new Map<string, TensorValues>([
     [train.PATCHES, fed.patches],
-    [train.TARGETS, train.smoothedTargets(fed.labels, classes, label_smoothing)],
+    [train.TARGETS, train.batchTargets(fed, classes, label_smoothing)],
   ]);
-  if (drop_path > 0) {
-    inputs.set(train.DROP_PATH, train.dropPathFactors({ depth, batch, rate: drop_path, seed, step }));
-  }
+  if (rate > 0) inputs.set(train.DROP_PATH, train.dropPathFactors({ depth, batch, rate, seed, step, part, parts }));
   return inputs;
 }

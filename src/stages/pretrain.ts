@@ -1,25 +1,31 @@
 /** Stage `pretrain`: trains a ViT from random weights. Makes ancestors, and the from-scratch rows of comparisons. */
 import { z } from 'zod';
+import { recipeShape } from '../config/recipes.js';
 import type { Dataset } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import { checkFits, checkModel, resolveModel } from '../model/config.js';
 import { initialise } from '../model/initialise.js';
 import { parameterCount } from '../model/parameters.js';
 import { preprocessFor } from '../model/preprocess.js';
-import { saveModel } from '../model/save.js';
 import type { ModelSpec } from '../model/spec.js';
 import * as train from '../train/index.js';
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
 import { compileModelRun } from './model-programs.js';
 import { withOpened } from './opened.js';
+import { openWeights } from './result-weights.js';
 import { openLoaders, openRunData, runLineage } from './run-data.js';
 import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape, modelShape } from './schemas.js';
-import { prepareRun, trainModel } from './training-run.js';
+import { prepareRun, type Trained, trainModel } from './training-run.js';
 
 /** Settings of `pretrain`; what is left out gets the defaults of docs/configuration.md. */
-export const pretrainSchema = z.strictObject({ ...modelShape, ...commonShape, train: train.trainSchema.prefault({}) });
+export const pretrainSchema = z.strictObject({
+  ...recipeShape,
+  ...modelShape,
+  ...commonShape,
+  train: train.pretrainTrainSchema.prefault({}),
+});
 
 /** The checked configuration of `pretrain`. */
 export type PretrainConfig = z.output<typeof pretrainSchema>;
@@ -34,6 +40,8 @@ export interface PretrainResult {
   readonly top1: number;
   readonly top5: number;
   readonly loss: number;
+  /** With `train.keep_best`. */
+  readonly best?: Trained['best'];
   readonly parameters: number;
   /** Of training alone; 0 when nothing was left to train. */
   readonly imagesPerSecond: number;
@@ -53,17 +61,19 @@ const FILES: RunFiles = { makes: ['model'] };
  */
 export function checkPretrain({ model, data, engine }: PretrainConfig): ModelSpec {
   checkEngine(engine);
-  const { source, synthetic } = data;
-  if (source === 'idx') {
-    return checkModel(model, { classes: data.classes ?? undefined, channels: data.channels ?? undefined });
-  }
-  const { image, channels, classes } = synthetic;
-  return checkModel(model, { image: [image, image], channels: data.channels ?? channels, classes });
+  const drawn = data.source === 'synthetic' ? data.synthetic : undefined;
+  const image = data.image ?? drawn?.image;
+  return checkModel(model, {
+    image: typeof image === 'number' ? [image, image] : image,
+    channels: data.channels ?? drawn?.channels,
+    classes: data.classes ?? drawn?.classes,
+  });
 }
 
 /**
  * Trains, evaluates after every `eval_every` epochs, and writes `model.safetensors`, `metrics.jsonl`,
- * `config.resolved.yaml` and `state.safetensors` into the run folder. Nothing is written before data, model and engine
+ * `config.resolved.yaml` and `state.safetensors` into the run folder, and `best.safetensors` with `train.keep_best`. With
+ * `train.ema` the average of the weights is what is evaluated and written. Nothing is written before data, model and engine
  * have proved usable.
  *
  * @throws ConfigError, DataError, EngineError; WaveError when the folder cannot be written; TrainingError when the loss
@@ -88,12 +98,13 @@ export async function pretrain(config: PretrainConfig, out: OutFolder, context: 
       weightDecay: config.train.weight_decay,
     });
     const state = await engine.createState(entries, { beta1, beta2, epsilon: config.train.eps });
-    const compile = () => compileModelRun({ config, spec, engine, state });
+    const { weights, hooks } = await openWeights(config.train, { engine, state, entries, spec, lineage });
+    const compile = () => compileModelRun({ config, spec, engine, state, evaluated: weights.state });
     const { classes } = spec;
-    const parts = { config, engine, state, loaders, classes, files: FILES, lineage, compile, context };
+    const parts = { config, engine, state, loaders, classes, files: FILES, lineage, compile, context, ...hooks };
     const run = await prepareRun(parts, out);
     const trained = await trainModel(run);
-    if (!run.finished) await saveModel(run.folder.model, { spec, values: await state.read(), lineage: lineage() });
+    if (!run.finished) await weights.save(run.folder.model);
     return {
       model: run.folder.model,
       parameters: parameterCount(spec),

@@ -6,13 +6,14 @@ import type { dataSchema } from '../config/data-schema.js';
 import { configSha256 } from '../config/index.js';
 import { type Dataset, Loader, openData } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
+import type { TrainConfig } from '../train/index.js';
 import type { StageContext } from './context.js';
 
 /** What of a stage's settings decides which batches it sees. */
 export interface DataSettings {
   readonly data: z.output<typeof dataSchema>;
   readonly seed: number;
-  readonly train: { readonly batch: number };
+  readonly train: Pick<TrainConfig, 'batch' | 'accumulate'>;
   readonly eval: { readonly batch: number };
 }
 

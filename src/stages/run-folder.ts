@@ -24,6 +24,8 @@ export interface RunFolder {
   readonly metrics: string;
   readonly state: string;
   readonly model: string;
+  /** The model of the best evaluation, with `train.keep_best`. */
+  readonly best: string;
   readonly templates: string;
   readonly scalers: string;
 }
@@ -44,6 +46,7 @@ export function runFolder(dir: string): RunFolder {
     metrics: join(dir, 'metrics.jsonl'),
     state: join(dir, 'state.safetensors'),
     model: join(dir, 'model.safetensors'),
+    best: join(dir, 'best.safetensors'),
     templates: join(dir, 'templates.safetensors'),
     scalers: join(dir, 'scalers.safetensors'),
   };
@@ -51,7 +54,7 @@ export function runFolder(dir: string): RunFolder {
 
 /** What one run leaves behind and another must not find; the configuration alone is no run. */
 function results(folder: RunFolder, { makes }: RunFiles): string[] {
-  return [...makes.map((kind) => folder[kind]), folder.state, folder.metrics];
+  return [...makes.map((kind) => folder[kind]), folder.best, folder.state, folder.metrics];
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   templateTrainingProgram,
 } from '../wave/index.js';
 import { type AncestorLogits, decisions } from './ancestor-logits.js';
-import { type ModelRunSettings, modelInputs } from './model-programs.js';
+import { type ModelRunSettings, modelInputs, type PartOfStep } from './model-programs.js';
 import type { RunPrograms } from './training-run.js';
 
 export interface TemplateRun {
@@ -46,7 +46,8 @@ export async function compileTemplateRun(run: TemplateRun): Promise<RunPrograms>
       ...(run.kd ? { kd: run.kd.loss } : {}),
     });
     const step = await engine.compileTraining(program, state);
-    const inputs = (batch: Batch, index: number) => templateInputs(run, made, batch, index);
+    const inputs = (batch: Batch, index: number, part: number) =>
+      templateInputs(run, made, batch, { step: index, part });
     planned.push({ step, inputs, ...(label === undefined ? {} : { label }) });
   }
   const inference = await engine.compileInference(templateInferenceProgram(evaluated, config.eval.batch), state, {
@@ -59,10 +60,10 @@ async function templateInputs(
   { config, kd }: TemplateRun,
   { model }: TemplateModel,
   batch: Batch,
-  step: number,
+  place: PartOfStep,
 ): Promise<Map<string, TensorValues>> {
   const logits = await kd?.ancestor.of(batch);
-  const inputs = modelInputs(config, model, batch, step);
+  const inputs = modelInputs(config, model, batch, place);
   if (kd && logits) inputs.set(ANCESTOR, kd.loss.target === 'hard' ? decisions(logits, model.classes) : logits);
   return inputs;
 }

@@ -6,6 +6,7 @@ import { ConfigError, InterruptedError, ResumeError, TrainingError } from '../ba
 import { CheckpointError, type Lineage } from '../checkpoint/index.js';
 import type { Engine, InferenceStep, State } from '../engine/types.js';
 import * as train from '../train/index.js';
+import { type BestEvaluation, BestModel, type BestWriter } from './best-model.js';
 import type { StageContext } from './context.js';
 import { isFinished } from './finished-run.js';
 import { Monitor } from './monitor.js';
@@ -16,7 +17,18 @@ import { type Companion, restoreState, saveState } from './saved-state.js';
 /** What of the `train:` block every training has; a stage may have more. */
 export type RunSettings = Pick<
   train.TrainConfig,
-  'epochs' | 'steps' | 'warmup_epochs' | 'batch' | 'lr' | 'min_lr' | 'clip' | 'log_every' | 'eval_every'
+  | 'epochs'
+  | 'steps'
+  | 'warmup_epochs'
+  | 'warmup_lr'
+  | 'batch'
+  | 'accumulate'
+  | 'lr'
+  | 'lr_base_batch'
+  | 'min_lr'
+  | 'clip'
+  | 'log_every'
+  | 'eval_every'
 >;
 
 /** What a stage compiles: its training steps, all over one state, and how that state is evaluated. */
@@ -49,6 +61,8 @@ export interface RunParts {
   /** After each step and before anything is saved or evaluated. */
   readonly afterStep?: (event: train.LoopStep) => void | Promise<void>;
   readonly beforeEvaluation?: () => Promise<void>;
+  /** Present where the best model is kept. */
+  readonly best?: BestWriter | undefined;
   readonly context: StageContext;
 }
 
@@ -72,6 +86,8 @@ export interface Trained {
   readonly imagesPerSecond: number;
   /** Before the first step, with `eval.start`. */
   readonly startTop1?: number;
+  /** The best evaluation after a step, and its model, with `train.keep_best`. */
+  readonly best?: BestEvaluation & { readonly model: string };
 }
 
 /**
@@ -88,8 +104,17 @@ export async function prepareRun(parts: RunParts, out: OutFolder): Promise<Run> 
     text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} thread${engine.threads === 1 ? '' : 's'}`,
   });
   const programs = await parts.compile();
+  if (config.train.accumulate > 1 && !programs.stepFor(0).step.accumulate) {
+    throw new ConfigError(
+      `train.accumulate: ${config.train.accumulate} needs gradients in memory, which device ${engine.device} does not ` +
+        'give; use 1 or device cpu',
+    );
+  }
   const startStep = out.resume ? await restore(runFolder(out.dir).state, parts) : 0;
   if (context.signal.aborted) throw new InterruptedError('stopped before the first step; nothing was written');
+  if (config.train.lr_base_batch !== null) {
+    context.emit({ type: 'note', text: `highest learning rate: ${train.rateText(config.train)}` });
+  }
   if (plan.warmupSteps >= plan.steps) {
     context.emit({ type: 'warning', text: `all ${plan.steps} steps are warm-up: shorten train.warmup_epochs` });
   }
@@ -129,7 +154,8 @@ export async function trainModel(run: Run): Promise<Trained> {
 
 async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
   const { config, classes, plan, folder, context, startStep } = run;
-  const { batch, log_every, eval_every, lr, min_lr, clip } = config.train;
+  const { accumulate, log_every, eval_every, min_lr, warmup_lr, clip } = config.train;
+  const batch = train.stepImages(config.train);
   const { signal } = context;
   let saved = startStep > 0 ? startStep : undefined;
   const save = async (step: number) => {
@@ -137,10 +163,13 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
     saved = step;
   };
   const monitor = new Monitor({ context, metrics, steps: plan.steps, batch, classes, logEvery: log_every });
+  const keeper = run.best && new BestModel(folder.best, run.best, metrics.best);
   let quality: train.Quality | undefined;
   /** Measures after `step` steps, of which the last was in `epoch`. No quality afterwards means interrupted. */
   const evaluate = async (epoch: number, step: number) => {
     quality = await measure(run);
+    // Before the line of metrics, which says that nothing is left to be done for this evaluation.
+    if (quality && !run.finished) await keeper?.offer({ step, top1: quality.top1 });
     if (quality && metrics.evaluatedStep !== step) monitor.evaluated(epoch, step, quality);
   };
   const isDue = (epoch: number, step: number) => step === plan.steps || (epoch + 1) % eval_every === 0;
@@ -162,7 +191,14 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
     done = await train.runLoop({
       stepFor: run.stepFor,
       loader: run.loaders.train,
-      schedule: { lr, minLr: min_lr, steps: plan.steps, warmupSteps: plan.warmupSteps },
+      accumulate,
+      schedule: {
+        lr: train.scaledRate(config.train),
+        minLr: min_lr,
+        steps: plan.steps,
+        warmupSteps: plan.warmupSteps,
+        warmupLr: warmup_lr ?? undefined,
+      },
       clipNorm: clip ?? undefined,
       startStep,
       signal,
@@ -189,14 +225,24 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
   if (!Number.isFinite(loss)) throw new TrainingError('the test loss is not a number; lower train.lr');
   const { imagesPerSecond } = monitor;
   const { startTop1 } = metrics;
-  const result = { steps: plan.steps, epochs: plan.epochs, imagesPerSecond, top1, top5, loss };
-  return startTop1 === undefined ? result : { ...result, startTop1 };
+  const best = keeper?.best;
+  return {
+    steps: plan.steps,
+    epochs: plan.epochs,
+    imagesPerSecond,
+    top1,
+    top5,
+    loss,
+    ...(startTop1 === undefined ? {} : { startTop1 }),
+    ...(best ? { best: { ...best, model: folder.best } } : {}),
+  };
 }
 
 function announcement({ config, plan, startStep }: Run): string {
   if (startStep === plan.steps) return `nothing left to train: all ${plan.steps} steps are done`;
   const from = startStep > 0 ? ` from step ${startStep}` : '';
-  return `training ${plan.steps} steps of ${config.train.batch} images${from}`;
+  const { batch, accumulate } = config.train;
+  return `training ${plan.steps} steps of ${accumulate === 1 ? '' : `${accumulate} x `}${batch} images${from}`;
 }
 
 async function measure(run: Run): Promise<train.Quality | undefined> {

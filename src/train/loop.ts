@@ -1,17 +1,19 @@
 /** The training loop: batches in, steps out, from any step on. */
-import { TrainingError } from '../base/errors.js';
+import { EngineError, TrainingError } from '../base/errors.js';
 import type { Batch, Loader } from '../data/index.js';
 import type { TensorValues } from '../engine/tensor-spec.js';
-import type { StepResult, TrainingStep } from '../engine/types.js';
+import type { StepResult, StepSettings, TrainingStep } from '../engine/types.js';
+import { imagesOf, type Part, resultOf, type StepImages } from './parts.js';
 import { learningRate, type Schedule } from './schedule.js';
 
 /** One of the compiled steps of a run, and what it is fed. */
 export interface PlannedStep {
   readonly step: TrainingStep;
-  /** What is fed for a batch in step `step`; it may have to be computed first. */
+  /** What is fed for a batch in step `step`, of which it is part `part`, from 0; it may have to be computed first. */
   readonly inputs: (
     batch: Batch,
     step: number,
+    part: number,
   ) => ReadonlyMap<string, TensorValues> | Promise<ReadonlyMap<string, TensorValues>>;
   /** Which of several steps it is, for example the size that is trained in it: "64x4". */
   readonly label?: string;
@@ -22,6 +24,8 @@ export interface LoopOptions {
   readonly stepFor: (step: number) => PlannedStep;
   readonly loader: Loader;
   readonly schedule: Schedule;
+  /** Batches per step; what is left of an epoch after the last whole step is left out. Default 1. */
+  readonly accumulate?: number;
   readonly clipNorm: number | undefined;
   /** First step to do, from 0: 0 for a new run, the number of steps done for a resumed one. */
   readonly startStep: number;
@@ -37,7 +41,8 @@ export interface LoopStep {
   readonly step: number;
   readonly epoch: number;
   readonly learningRate: number;
-  readonly batch: Batch;
+  readonly batch: StepImages;
+  /** Over all parts of the step. */
   readonly result: StepResult;
   /** That of the planned step. */
   readonly label?: string;
@@ -50,32 +55,47 @@ export interface LoopStep {
  * @throws TrainingError when the loss is no longer a number; the state is that of the last good step.
  */
 export async function runLoop(options: LoopOptions): Promise<number> {
-  const { loader, schedule, clipNorm, signal } = options;
-  const perEpoch = loader.batchesPerEpoch;
+  const { loader, schedule, clipNorm, signal, accumulate = 1 } = options;
+  const perEpoch = Math.floor(loader.batchesPerEpoch / accumulate);
   let step = options.startStep;
   while (step < schedule.steps) {
     const epoch = Math.floor(step / perEpoch);
-    for await (const batch of loader.epoch(epoch, { startBatch: step % perEpoch })) {
-      if (signal.aborted) return step;
+    let parts: Part[] = [];
+    for await (const batch of loader.epoch(epoch, { startBatch: (step % perEpoch) * accumulate })) {
+      if (signal.aborted && parts.length === 0) return step;
       const rate = learningRate(schedule, step);
       const settings = { learningRate: rate, ...(clipNorm === undefined ? {} : { clipNorm }) };
       const { step: compiled, inputs, label } = options.stepFor(step);
-      const fed = await inputs(batch, step);
-      const result = await atStep(step + 1, compiled.run(fed, settings));
+      const fed = await inputs(batch, step, parts.length);
+      const isLast = parts.length === accumulate - 1;
+      parts.push({ batch, result: await atStep(step + 1, runPart(compiled, fed, isLast ? settings : undefined)) });
+      if (!isLast) continue;
       step += 1;
       await options.onStep({
         step,
         epoch,
         learningRate: rate,
-        batch,
-        result,
+        batch: imagesOf(parts),
+        result: resultOf(parts),
         ...(label === undefined ? {} : { label }),
       });
-      if (step === schedule.steps) break;
+      parts = [];
+      if (step === schedule.steps || step % perEpoch === 0) break;
     }
     await options.onEpoch(epoch, step);
   }
   return step;
+}
+
+/** Without settings, the gradient waits for the last part of the step. */
+function runPart(
+  step: TrainingStep,
+  fed: ReadonlyMap<string, TensorValues>,
+  settings: StepSettings | undefined,
+): Promise<StepResult> {
+  if (settings) return step.run(fed, settings);
+  if (step.accumulate) return step.accumulate(fed);
+  throw new EngineError('internal: the engine cannot do a step in parts');
 }
 
 /** Adds to a diverged step which one it was. */

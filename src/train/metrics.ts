@@ -12,6 +12,7 @@ export class MetricsLog {
   readonly #file: number;
   #evaluated: number | undefined;
   #startTop1: number | undefined;
+  #best: { readonly step: number; readonly top1: number } | undefined;
 
   private constructor(path: string, flag: 'w' | 'a') {
     this.#path = path;
@@ -54,16 +55,23 @@ export class MetricsLog {
     return this.#startTop1;
   }
 
+  /** The evaluation with the highest `test_top1`, of equal ones the first; that before the first step does not count. */
+  get best(): { readonly step: number; readonly top1: number } | undefined {
+    return this.#best;
+  }
+
   /** @throws WriteError */
   write(metrics: Metrics): void {
     this.#remember(metrics);
     explained(this.#path, () => writeSync(this.#file, `${JSON.stringify(metrics)}\n`));
   }
 
-  #remember({ step, test_top1: top1 }: Metrics): void {
-    if (top1 === undefined) return;
-    this.#evaluated = Number(step);
-    if (step === 0) this.#startTop1 = Number(top1);
+  #remember({ step, test_top1 }: Metrics): void {
+    if (test_top1 === undefined) return;
+    const [done, top1] = [Number(step), Number(test_top1)];
+    this.#evaluated = done;
+    if (done === 0) this.#startTop1 = top1;
+    else if (!this.#best || top1 > this.#best.top1) this.#best = { step: done, top1 };
   }
 
   close(): void {

@@ -149,6 +149,13 @@ describe('pretrain', () => {
     `);
   });
 
+  it('tells which model was the best, where it was kept', async () => {
+    const best = { step: 800, top1: 0.88, model: 'runs/a/best.safetensors' };
+    pretrain.mockResolvedValueOnce({ ...trained, best });
+    const { stdout } = await wave(['pretrain', '--config', config, '--out', 'runs/a']);
+    expect(stdout).toContain('\nbest        88.0 % after step 800, runs/a/best.safetensors\n');
+  });
+
   it('hands --resume and --force to the stage, which refuses both together', async () => {
     const words = ['pretrain', '--config', config, '--out', 'runs/a', '--resume'];
     await wave(words);

@@ -19,7 +19,7 @@ import { finetuneSchema } from '#wave/stages/finetune.js';
 import { fitSchema } from '#wave/stages/fit.js';
 import { pretrainSchema } from '#wave/stages/pretrain.js';
 import { evalSchema } from '#wave/stages/schemas.js';
-import { finetuneFields, trainFields, trainSchema } from '#wave/train/index.js';
+import { finetuneFields, modelTrainFields, trainFields, trainSchema } from '#wave/train/index.js';
 
 const text = readFileSync(new URL('../../docs/configuration.md', import.meta.url), 'utf8');
 
@@ -44,10 +44,10 @@ function rowsOf(heading: string): { readonly keys: readonly string[]; readonly d
   });
 }
 
-/** What `finetune` has beside the keys that every `train:` block has. */
-const finetuneOnly = z.strictObject(
-  Object.fromEntries(Object.entries(finetuneFields.shape).filter(([key]) => !(key in trainFields.shape))),
-);
+/** What a block has beside the keys of another one. */
+function beside(fields: z.ZodObject, base: z.ZodObject) {
+  return z.strictObject(Object.fromEntries(Object.entries(fields.shape).filter(([key]) => !(key in base.shape))));
+}
 
 /** Some keys of the `train:` block of a stage. */
 function pick(stage: { readonly shape: { readonly train: z.ZodType } }, keys: readonly string[]) {
@@ -60,7 +60,8 @@ const BLOCKS = [
   ['The `data:` block', dataSchema, { source: 'synthetic' }],
   ['The `model:` block', modelSchema, {}],
   ['The `train:` block', trainSchema, { epochs: 1 }],
-  ['The `train:` block of `finetune`', finetuneOnly, { ema: {} }],
+  ['The `train:` block of `pretrain` and `finetune`', beside(modelTrainFields, trainFields), { ema: {} }],
+  ['The `train:` block of `finetune`', beside(finetuneFields, modelTrainFields), {}],
   ['The `train:` block of `distill`', pick(distillSchema, ['lr', 'weight_decay']), {}],
   ['The `train:` block of `fit`', pick(fitSchema, ['lr', 'weight_decay']), {}],
   ['The `templates:` block', templatesSchema, {}],

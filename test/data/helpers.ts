@@ -1,6 +1,14 @@
 /** Small sources and IDX files for the data tests. */
 import { writeFileSync } from 'node:fs';
-import { type Dataset, memorySource, normaliseTable, type RasterSource, sampleSha256 } from '#wave/data/index.js';
+import {
+  type Batch,
+  type Dataset,
+  type Loader,
+  memorySource,
+  normaliseTable,
+  type RasterSource,
+  sampleSha256,
+} from '#wave/data/index.js';
 
 /** A source whose pixels follow from (index, channel, row, column), so that any mix-up shows. */
 export function patternSource(count: number, channels = 1, height = 4, width = 6, classes = 3): RasterSource {
@@ -28,6 +36,27 @@ export function datasetOf(source: RasterSource, parts: Partial<Dataset> = {}): D
     sha256: () => sampleSha256(source, indices),
     ...parts,
   };
+}
+
+export async function collect(from: Loader, epoch: number, startBatch = 0): Promise<Batch[]> {
+  const batches: Batch[] = [];
+  for await (const batch of from.epoch(epoch, { startBatch })) batches.push(batch);
+  return batches;
+}
+
+/** Everything in the batches, exactly. */
+export function bytesOf(batches: readonly Batch[]): string {
+  return JSON.stringify(
+    batches.map(({ patches, labels, indices, size, mix, epoch, index }) => [
+      Buffer.from(patches.buffer, patches.byteOffset, patches.byteLength).toString('base64'),
+      [...labels],
+      [...indices],
+      size,
+      mix ?? null,
+      epoch,
+      index,
+    ]),
+  );
 }
 
 /** The bytes of an IDX file. */

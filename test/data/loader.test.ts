@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { ConfigError, DataError } from '#wave/base/errors.js';
 import { type Batch, Loader, type LoaderOptions, unpatchify } from '#wave/data/index.js';
-import { datasetOf, patternSource } from './helpers.js';
+import { bytesOf, collect, datasetOf, patternSource } from './helpers.js';
 
 const open: Loader[] = [];
 function loader(options: Partial<LoaderOptions> = {}): Loader {
@@ -15,26 +15,6 @@ function loader(options: Partial<LoaderOptions> = {}): Loader {
 afterEach(async () => {
   await Promise.all(open.splice(0).map((one) => one.close()));
 });
-
-async function collect(from: Loader, epoch: number, startBatch = 0): Promise<Batch[]> {
-  const batches: Batch[] = [];
-  for await (const batch of from.epoch(epoch, { startBatch })) batches.push(batch);
-  return batches;
-}
-
-/** Everything in the batches, exactly. */
-function bytes(batches: readonly Batch[]): string {
-  return JSON.stringify(
-    batches.map(({ patches, labels, indices, size, epoch, index }) => [
-      Buffer.from(patches.buffer, patches.byteOffset, patches.byteLength).toString('base64'),
-      [...labels],
-      [...indices],
-      size,
-      epoch,
-      index,
-    ]),
-  );
-}
 
 describe('Loader in training', () => {
   it('yields full batches only, each with the labels and indices of its samples', async () => {
@@ -64,17 +44,19 @@ describe('Loader in training', () => {
 
   it.each([1, 2, 3])('gives the same bytes with %d threads as without any', async (workers) => {
     const [inline, threaded] = [loader({ workers: 0 }), loader({ workers })];
-    for (const epoch of [0, 1]) expect(bytes(await collect(threaded, epoch))).toBe(bytes(await collect(inline, epoch)));
+    for (const epoch of [0, 1])
+      expect(bytesOf(await collect(threaded, epoch))).toBe(bytesOf(await collect(inline, epoch)));
   });
 
   it('gives the same bytes for any prefetch', async () => {
-    const expected = bytes(await collect(loader(), 3));
-    for (const prefetch of [1, 2, 50]) expect(bytes(await collect(loader({ workers: 2, prefetch }), 3))).toBe(expected);
+    const expected = bytesOf(await collect(loader(), 3));
+    for (const prefetch of [1, 2, 50])
+      expect(bytesOf(await collect(loader({ workers: 2, prefetch }), 3))).toBe(expected);
   });
 
   it('resumes within an epoch with the batches that were to come', async () => {
     const whole = await collect(loader(), 2);
-    expect(bytes(await collect(loader({ workers: 1 }), 2, 3))).toBe(bytes(whole.slice(3)));
+    expect(bytesOf(await collect(loader({ workers: 1 }), 2, 3))).toBe(bytesOf(whole.slice(3)));
     expect(await collect(loader(), 2, 4)).toEqual([]);
     await expect(collect(loader(), 0, 5)).rejects.toThrow(/startBatch must be in 0\.\.4/);
   });
@@ -136,7 +118,7 @@ describe('Loader in evaluation', () => {
 
   it('is the same in every epoch', async () => {
     const test = loader({ mode: 'eval', workers: 1 });
-    const strip = (batches: Batch[]) => bytes(batches.map((batch) => ({ ...batch, epoch: 0 })));
+    const strip = (batches: Batch[]) => bytesOf(batches.map((batch) => ({ ...batch, epoch: 0 })));
     expect(strip(await collect(test, 0))).toBe(strip(await collect(test, 9)));
   });
 
@@ -154,14 +136,14 @@ describe('Loader at its end', () => {
   it('goes on with another epoch after a loop was left early', async () => {
     const train = loader({ workers: 2 });
     for await (const batch of train.epoch(0)) if (batch.index === 1) break;
-    expect(bytes(await collect(train, 1))).toBe(bytes(await collect(loader(), 1)));
+    expect(bytesOf(await collect(train, 1))).toBe(bytesOf(await collect(loader(), 1)));
   });
 
   it('serves two loops at a time', async () => {
     const train = loader({ workers: 2 });
     const [a, b] = await Promise.all([collect(train, 0), collect(train, 1)]);
-    expect(bytes(a)).toBe(bytes(await collect(loader(), 0)));
-    expect(bytes(b)).toBe(bytes(await collect(loader(), 1)));
+    expect(bytesOf(a)).toBe(bytesOf(await collect(loader(), 0)));
+    expect(bytesOf(b)).toBe(bytesOf(await collect(loader(), 1)));
   });
 
   it.each([0, 1])(

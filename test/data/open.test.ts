@@ -35,10 +35,24 @@ describe('openData', () => {
     expect(train.source).toMatchObject({ height: 8, width: 8, classes: 3 });
   });
 
+  it('mixes and repeats as the block says, and mixes nothing where no batch is to be mixed', async () => {
+    const of = async (augment: object) => {
+      const config = dataSchema.parse({ source: 'synthetic', augment });
+      return (await openData(config, 'train', { seed: 0 })).augment;
+    };
+    const mix = { mixup: 0.8, cutmix: 1, prob: 0.7, switchProb: 0.4 };
+    const settings = { mixup: 0.8, cutmix: 1, mixup_prob: 0.7, mixup_switch: 0.4, repeats: 3 };
+    expect(await of(settings)).toMatchObject({ mix, repeats: 3 });
+    expect((await of({ ...settings, mixup_prob: 0 })).mix).toBeNull();
+    expect((await of({ ...settings, mixup: 0, cutmix: 0 })).mix).toBeNull();
+    expect((await of({ cutmix: 0.5 })).mix).toEqual({ mixup: 0, cutmix: 0.5, prob: 1, switchProb: 0.5 });
+  });
+
   it('opens IDX files with the normalisation and augmentation of the block', async () => {
     const block = { mean: [0.25], std: [0.5], augment: { pad_crop: 2, flip: true } };
     const dataset = await openData(idx(block), 'train', { seed: 0 });
-    expect(dataset.augment).toEqual({ padCrop: 2, flip: true, randomResizedCrop: null });
+    const off = { randomResizedCrop: null, randAugment: null, colorJitter: 0, erasing: null, mix: null, repeats: 1 };
+    expect(dataset.augment).toEqual({ padCrop: 2, flip: true, interpolation: 'bicubic', ...off });
     expect([dataset.table[0], dataset.table[255]]).toEqual([-0.5, 1.5]);
     expect(dataset.indices).toHaveLength(12);
   });

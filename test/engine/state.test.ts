@@ -144,6 +144,11 @@ describe.each([
     expect(await run()).toEqual(await run());
   });
 
+  it('does a step in parts only where the gradients lie in memory', async () => {
+    const step = await on.compileTraining(PROGRAM, await newState(on));
+    expect(step.accumulate === undefined).toBe(on === graphEngine);
+  });
+
   it('gives the norm of the gradients only when it clips', async () => {
     const state = await newState(on);
     const step = await on.compileTraining(PROGRAM, state);

@@ -84,9 +84,16 @@ describe('remembering', () => {
     expect(pays(await open(), 150)).toBe('yes');
   });
 
+  it('pays for samples that are repeated', async () => {
+    expect(pays(await open({ augment: { repeats: 3 } }), 150)).toBe('yes');
+  });
+
   it.each([
     ['images that are cropped', { augment: { pad_crop: 1 } }, 1000, 'no'],
     ['images that are flipped', { augment: { flip: true } }, 1000, 'no'],
+    ['pieces of images', { augment: { random_resized_crop: {} } }, 1000, 'no'],
+    ['images that are mixed', { augment: { mixup: 0.8 } }, 1000, 'no'],
+    ['images with boxes of others', { augment: { cutmix: 1 } }, 1000, 'no'],
     ['a run that does not come to each image', {}, 149, 'no'],
   ])('does not pay for %s', async (_name, changes, images, verdict) => {
     expect(pays(await open(changes), images)).toBe(verdict);

@@ -190,11 +190,16 @@ describe('an interrupted run', () => {
     train: { epochs: 2, batch: 32, log_every: 4, drop_path: 0.2, label_smoothing: 0.1 },
   });
   const remembered = distillation();
+  const mixed = distillation({
+    data: { ...DATA, augment: { mixup: 0.8, cutmix: 1, mixup_prob: 0.9, repeats: 2 } },
+    train: { epochs: 2, batch: 16, accumulate: 2, log_every: 4, label_smoothing: 0.1 },
+  });
   const asking = { type: 'phase', text: 'asking the ancestor about 512 images' };
 
   it.each([
     ['asking the ancestor in every step', live, 'live'],
     ['remembering what it says', remembered, 'remembered'],
+    ['asking about mixed images, in parts', mixed, 'blended'],
   ] as const)('gives the same bytes when resumed, %s', async (_how, config, name) => {
     await distill(config, { ancestor }, out(name), context());
     await interruptedAt(config, `${name}-stopped`, 12);

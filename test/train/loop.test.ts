@@ -21,12 +21,15 @@ async function loop(options: {
   labels?: readonly string[];
   clipNorm?: number;
   run?: TrainingStep['run'];
+  accumulate?: number;
+  keep?: TrainingStep['run'];
 }) {
   const loader = new Loader({ dataset, mode: 'train', batch: BATCH, patch: 4, seed: 1, workers: 0 });
   const seen: { step: number; epoch: number; indices: number[]; rate: number }[] = [];
   const epochs: [number, number][] = [];
   const settings: unknown[] = [];
   const fed: number[] = [];
+  const parts: number[] = [];
   const run: TrainingStep['run'] = async (_inputs, given) => {
     settings.push(given);
     return { loss: 1, outputs: new Map() };
@@ -34,15 +37,24 @@ async function loop(options: {
   const unused = () => Promise.reject(new Error('not used'));
   const done = await runLoop({
     stepFor: (step) => ({
-      step: { run: options.run ?? run, gradients: unused, dispose: unused },
-      inputs: (_batch, given) => {
+      step: {
+        run: options.run ?? run,
+        gradients: unused,
+        dispose: unused,
+        ...(options.keep
+          ? { accumulate: (inputs) => (options.keep as TrainingStep['run'])(inputs, { learningRate: 0 }) }
+          : {}),
+      },
+      inputs: (_batch, given, part) => {
         expect(given).toBe(step);
         fed.push(step);
+        parts.push(part);
         return Promise.resolve(new Map([['step', Float32Array.of(step)]]));
       },
       ...(options.labels === undefined ? {} : { label: options.labels[step % options.labels.length] }),
     }),
     loader,
+    ...(options.accumulate === undefined ? {} : { accumulate: options.accumulate }),
     schedule,
     clipNorm: options.clipNorm,
     startStep: options.startStep ?? 0,
@@ -55,7 +67,7 @@ async function loop(options: {
       epochs.push([epoch, step]);
     },
   });
-  return { done, seen, epochs, settings, fed };
+  return { done, seen, epochs, settings, fed, parts };
 }
 
 describe('runLoop', () => {
@@ -110,6 +122,73 @@ describe('runLoop', () => {
     };
     await loop({ startStep: 9, run, onStep, labels: ['a', 'b'] });
     expect(order).toEqual(['run 9', 'after 10 b', 'run 10', 'after 11 a', 'run 11', 'after 12 b']);
+  });
+
+  describe('with steps in parts', () => {
+    /** Logits of two classes for four images, and a part of the loss. */
+    const result = (loss: number) => ({
+      loss,
+      outputs: new Map([
+        ['logits', Float32Array.of(loss, 0, loss, 1, loss, 2, loss, 3)],
+        ['kd', Float32Array.of(loss * 10)],
+      ]),
+    });
+
+    it('keeps the gradients of all parts but the last, and tells all of them as one step', async () => {
+      const order: string[] = [];
+      let calls = 0;
+      const results: LoopStep['result'][] = [];
+      const sizes: number[] = [];
+      const { done, seen, epochs, fed, parts } = await loop({
+        accumulate: 2,
+        keep: async () => {
+          order.push('keep');
+          return result(++calls);
+        },
+        run: async () => {
+          order.push('run');
+          return { ...result(++calls), gradientNorm: 9 };
+        },
+        onStep: ({ result: one, batch }) => {
+          results.push(one);
+          sizes.push(batch.size);
+        },
+      });
+      // 5 batches an epoch are 2 steps of two; the fifth is left out.
+      expect(epochs.map(([, step]) => step)).toEqual([2, 4, 6, 8, 10, 12]);
+      expect([done, seen.length, new Set(sizes)]).toEqual([12, 12, new Set([8])]);
+      expect(order).toEqual(Array.from({ length: 12 }, () => ['keep', 'run']).flat());
+      expect(fed.slice(0, 6)).toEqual([0, 0, 1, 1, 2, 2]);
+      expect(parts.slice(0, 6)).toEqual([0, 1, 0, 1, 0, 1]);
+      expect(results[0]).toEqual({
+        loss: 1.5,
+        gradientNorm: 9,
+        outputs: new Map([
+          ['logits', Float32Array.of(1, 0, 1, 1, 1, 2, 1, 3, 2, 0, 2, 1, 2, 2, 2, 3)],
+          ['kd', Float32Array.of(15)],
+        ]),
+      });
+      const whole = await loop({});
+      expect(seen[0]?.indices).toEqual([...(whole.seen[0]?.indices ?? []), ...(whole.seen[1]?.indices ?? [])]);
+      expect(seen[2]?.indices).toEqual([...(whole.seen[5]?.indices ?? []), ...(whole.seen[6]?.indices ?? [])]);
+    });
+
+    it.each([1, 2, 5])('from step %i on does what the whole run does', async (startStep) => {
+      const parts = { accumulate: 2, keep: async () => result(1), run: async () => result(2) };
+      const whole = await loop(parts);
+      expect((await loop({ ...parts, startStep })).seen).toEqual(whole.seen.slice(startStep));
+    });
+
+    it('finishes the step when it is stopped between its parts', async () => {
+      const controller = new AbortController();
+      let kept = 0;
+      const keep = async () => {
+        if (++kept === 3) controller.abort();
+        return result(1);
+      };
+      const { done, seen } = await loop({ accumulate: 2, keep, run: async () => result(2), controller });
+      expect([done, seen.length, kept]).toEqual([3, 3, 3]);
+    });
   });
 
   it('says which step diverged', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { dropPathFactors, smoothedTargets } from '#wave/train/index.js';
+import { batchTargets, dropPathFactors, mainLabels, smoothedTargets } from '#wave/train/index.js';
 
 describe('smoothedTargets', () => {
   it('are one-hot without smoothing', () => {
@@ -19,6 +19,42 @@ describe('smoothedTargets', () => {
       const sum = found.subarray(row * 7, (row + 1) * 7).reduce((a, b) => a + b, 0);
       expect(sum).toBeCloseTo(1, 6);
     }
+  });
+});
+
+describe('targets of a mixed batch', () => {
+  const labels = Int32Array.of(0, 6, 3);
+
+  it('share each row out between its label and that of the mirrored row', () => {
+    const found = batchTargets({ labels, mix: { lambda: 0.7 } }, 7, 0);
+    const rows = [0, 1, 2].map((row) => [...found.subarray(row * 7, (row + 1) * 7)]);
+    const near = (shares: Readonly<Record<number, number>>) =>
+      Array.from({ length: 7 }, (_, c) => expect.closeTo(shares[c] ?? 0, 6));
+    expect(rows).toEqual([near({ 0: 0.7, 3: 0.3 }), near({ 6: 1 }), near({ 3: 0.7, 0: 0.3 })]);
+  });
+
+  it('are distributions, smoothed or not', () => {
+    for (const smoothing of [0, 0.1, 0.5]) {
+      for (const lambda of [0, 0.2, 0.5, 0.999]) {
+        const found = batchTargets({ labels, mix: { lambda } }, 7, smoothing);
+        for (let row = 0; row < 3; row++) {
+          const sum = found.subarray(row * 7, (row + 1) * 7).reduce((a, b) => a + b, 0);
+          expect(sum).toBeCloseTo(1, 6);
+        }
+        expect(Math.min(...found)).toBeGreaterThanOrEqual(Math.fround(smoothing / 7) - 1e-7);
+      }
+    }
+  });
+
+  it('are the smoothed ones of a batch that is not mixed', () => {
+    expect(batchTargets({ labels }, 7, 0.1)).toEqual(smoothedTargets(labels, 7, 0.1));
+  });
+
+  it('count as right the label with the larger share', () => {
+    expect(mainLabels({ labels })).toBe(labels);
+    expect([...mainLabels({ labels, mix: { lambda: 0.5 } })]).toEqual([0, 6, 3]);
+    expect([...mainLabels({ labels, mix: { lambda: 0.49 } })]).toEqual([3, 6, 0]);
+    expect([...labels]).toEqual([0, 6, 3]);
   });
 });
 
@@ -61,6 +97,15 @@ describe('dropPathFactors', () => {
     expect(dropPathFactors({ ...options, step: 8 })).not.toEqual(one);
     expect(dropPathFactors({ ...options, step: 7, seed: 4 })).not.toEqual(one);
     expect(one.slice(8 * 64, 9 * 64)).not.toEqual(one.slice(9 * 64));
+  });
+
+  it('are shared out between the parts of a step, side by side', () => {
+    const whole = dropPathFactors({ ...options, step: 7 });
+    const parts = [0, 1, 2, 3].map((part) => dropPathFactors({ ...options, batch: 16, step: 7, part, parts: 4 }));
+    for (let branch = 0; branch < 10; branch++) {
+      const joined = parts.flatMap((factors) => [...factors.subarray(branch * 16, (branch + 1) * 16)]);
+      expect(joined).toEqual([...whole.subarray(branch * 64, (branch + 1) * 64)]);
+    }
   });
 
   it('drop nothing in a model of one block, whose rate is where the line begins', () => {

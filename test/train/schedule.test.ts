@@ -14,6 +14,19 @@ describe('learningRate', () => {
     });
   });
 
+  it('rises from the rate that it is given, and reaches the highest one with the first step after the warm-up', () => {
+    const found = rates({ lr: 0.9, minLr: 0.1, steps: 9, warmupSteps: 4, warmupLr: 0.1 });
+    [0.1, 0.3, 0.5, 0.7, 0.9].forEach((rate, step) => {
+      expect(found[step], `step ${step}`).toBeCloseTo(rate, 12);
+    });
+    expect(found[8]).toBeCloseTo(0.1, 12);
+  });
+
+  it('has no use for the first rate without a warm-up', () => {
+    const schedule = { lr: 0.9, minLr: 0.1, steps: 9, warmupSteps: 0 };
+    expect(rates({ ...schedule, warmupLr: 0.2 })).toEqual(rates(schedule));
+  });
+
   it('begins at the highest rate without a warm-up', () => {
     expect(rates({ lr: 1, minLr: 0, steps: 3, warmupSteps: 0 })).toEqual([1, expect.closeTo(0.5, 12), 0]);
   });

@@ -46,8 +46,8 @@ export function sharpness({ data, height, width, channels }: Picture, factor: nu
   const shares = sharesOf(factor);
   const row = width * channels;
   // Rows are replaced while the next one still needs them as they were.
-  let above = data.slice(0, row);
-  let here = data.slice(row, 2 * row);
+  let above = new Uint8Array(data.subarray(0, row));
+  let here = new Uint8Array(data.subarray(row, 2 * row));
   const columns = new Int32Array(row);
   for (let start = row; start < data.length - row; start += row) {
     const below = start + row;

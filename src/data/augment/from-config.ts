@@ -12,7 +12,7 @@ import type { RandAugment } from './rand-augment.js';
  * @throws {ConfigError} if colours are to change in images that have none.
  */
 export function augmentFrom(config: DataConfig, name: string, channels: number): Augment {
-  const { pad_crop: padCrop, flip, random_resized_crop: randomResizedCrop, interpolation } = config.augment;
+  const { pad_crop: padCrop, flip, random_resized_crop: randomResizedCrop, interpolation, repeats } = config.augment;
   const { color_jitter: strength, erasing: probability, erasing_mode: mode } = config.augment;
   const randAugment = randAugmentFrom(config, channels);
   const augment = {
@@ -24,6 +24,8 @@ export function augmentFrom(config: DataConfig, name: string, channels: number):
     // timm's rule: the one does what the other would.
     colorJitter: randAugment ? 0 : strength,
     erasing: probability > 0 ? { probability, mode } : null,
+    mix: mixFrom(config.augment),
+    repeats,
   };
   if (changesPixels(augment) && channels !== 1 && channels !== 3) {
     const key = randAugment ? 'rand_augment' : 'color_jitter';
@@ -32,6 +34,10 @@ export function augmentFrom(config: DataConfig, name: string, channels: number):
     );
   }
   return augment;
+}
+
+function mixFrom({ mixup, cutmix, mixup_prob: prob, mixup_switch: switchProb }: DataConfig['augment']) {
+  return prob > 0 && (mixup > 0 || cutmix > 0) ? { mixup, cutmix, prob, switchProb } : null;
 }
 
 function randAugmentFrom({ augment, resize, mean }: DataConfig, channels: number): RandAugment | null {

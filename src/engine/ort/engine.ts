@@ -54,6 +54,10 @@ export function createOrtEngine(options: OrtEngineOptions = {}): Engine {
   return new OrtEngine(device, count, optimiser, profile);
 }
 
+function diverged(what: string): TrainingError {
+  return new TrainingError(`${what}: training diverged; lower the learning rate or check the data`);
+}
+
 class OrtEngine implements Engine {
   readonly name = 'ort';
   readonly version = installedVersion('onnxruntime-node') ?? 'unknown';
@@ -97,13 +101,20 @@ class OrtEngine implements Engine {
       outputs,
     });
     const client = this.#client;
+    const accumulate = async (inputs: ReadonlyMap<string, TensorValues>) => {
+      const reply = await client.call('accumulate', request(inputs), buffers(inputs));
+      if (!reply.finite) throw diverged(`loss is ${reply.loss}`);
+      return { loss: reply.loss, outputs: received(reply.outputs) };
+    };
     return {
       info,
+      ...(owned.place === 'host' ? { accumulate } : {}),
       async run(inputs, settings) {
         const reply = await client.call('train', { ...request(inputs), settings }, buffers(inputs));
         if (!reply.finite) {
-          const what = Number.isFinite(reply.loss) ? `gradient norm is ${reply.gradientNorm}` : `loss is ${reply.loss}`;
-          throw new TrainingError(`${what}: training diverged; lower the learning rate or check the data`);
+          throw diverged(
+            Number.isFinite(reply.loss) ? `gradient norm is ${reply.gradientNorm}` : `loss is ${reply.loss}`,
+          );
         }
         return {
           loss: reply.loss,

@@ -65,6 +65,10 @@ export interface Requests {
     request: { session: number; state: number; inputs: readonly FedTensor[]; outputs: readonly string[] };
     reply: { loss: number; outputs: FedTensor[]; gradients: FedTensor[] };
   };
+  accumulate: {
+    request: { session: number; state: number; inputs: readonly FedTensor[]; outputs: readonly string[] };
+    reply: { loss: number; finite: boolean; outputs: FedTensor[] };
+  };
   train: {
     request: {
       session: number;

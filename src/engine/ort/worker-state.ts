@@ -1,5 +1,6 @@
 /** A state as the engine's worker keeps it: memory, step count and optimiser. */
 import { EngineError } from '../../base/errors.js';
+import { elementCount } from '../../base/shape.js';
 import type { AdamWConstants, StepSettings } from '../types.js';
 import { HostOptimiser } from './host-optimiser.js';
 import { allocateState, type ParameterSlots } from './state-memory.js';
@@ -11,6 +12,10 @@ export class WorkerState {
   readonly place: OptimiserPlace;
   readonly #constants: AdamWConstants;
   readonly #optimiser: HostOptimiser;
+  /** Sums of gradients that wait for the next step, in the order of `trained()`; made when they are needed. */
+  #sums: Float32Array[] | undefined;
+  /** How many gradients are in the sums. */
+  #parts = 0;
   /** Optimiser steps done. */
   step = 0;
 
@@ -60,6 +65,34 @@ export class WorkerState {
   /** Parameters that the optimiser changes, in order. */
   trained(): ParameterSlots[] {
     return [...this.parameters.values()].filter(({ layout }) => layout.rule.trained);
+  }
+
+  /** Adds the gradients that a graph has written to those that wait for the next step. */
+  keepGradients(): void {
+    const trained = this.trained();
+    this.#sums ??= trained.map(({ layout }) => new Float32Array(elementCount(layout.shape)));
+    for (const [i, { gradient }] of trained.entries()) {
+      const [sum, own] = [this.#sums[i] as Float32Array, (gradient as { values: Float32Array }).values];
+      if (this.#parts === 0) sum.set(own);
+      else for (let k = 0; k < sum.length; k++) sum[k] += own[k] as number;
+    }
+    this.#parts += 1;
+  }
+
+  /** Forgets the gradients that wait. */
+  forgetGradients(): void {
+    this.#parts = 0;
+  }
+
+  /** Puts the mean over those that wait and the one just written in the place of the latter; none wait afterwards. */
+  meanGradients(): void {
+    if (this.#parts === 0) return;
+    const share = 1 / (this.#parts + 1);
+    for (const [i, { gradient }] of this.trained().entries()) {
+      const [sum, own] = [this.#sums?.[i] as Float32Array, (gradient as { values: Float32Array }).values];
+      for (let k = 0; k < sum.length; k++) own[k] = ((own[k] as number) + (sum[k] as number)) * share;
+    }
+    this.#parts = 0;
   }
 
   gradientNorm(): number {

@@ -204,6 +204,16 @@ const handlers: Handlers = {
     }));
     return { loss: scalarOf(results, LOSS), outputs: collect(results, outputs), gradients };
   },
+  async accumulate({ session: id, state: stateId, inputs, outputs }) {
+    const [session, state] = [sessionOf(id), stateOf(stateId)];
+    const results = { ...outputTensors(id, session), ...stateOutputs(state) };
+    await session.run(feeds(state, inputs, session), results);
+    const loss = scalarOf(results, LOSS);
+    const finite = Number.isFinite(loss);
+    if (finite) state.keepGradients();
+    else state.forgetGradients();
+    return { loss, finite, outputs: collect(results, outputs) };
+  },
   async train({ session: id, state: stateId, inputs, outputs, settings }) {
     const [session, state] = [sessionOf(id), stateOf(stateId)];
     const results = { ...outputTensors(id, session), ...stateOutputs(state) };
@@ -212,6 +222,7 @@ const handlers: Handlers = {
     if (inGraph) tensors[STEP_SCALARS] = new ort.Tensor('float32', state.nextScalars(settings), [STEP_SCALAR_COUNT]);
     await session.run(tensors, results);
     const loss = scalarOf(results, LOSS);
+    if (!inGraph) state.meanGradients();
     // Also without clipping: one gradient that is not a number would spoil its parameter for good.
     const gradientNorm = inGraph ? scalarOf(results, GRADIENT_NORM) : state.gradientNorm();
     const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);

@@ -1,17 +1,12 @@
 /** Reads one entry of `stages:`: its kind, its settings over the common blocks, its inputs. */
 import { z } from 'zod';
+import { withoutDisplaced } from '../../config/alternatives.js';
+import { inputSchema } from '../../config/expected.js';
 import { closest } from '../../config/index.js';
 import { checkSettings, type ReadSettings } from '../../config/load.js';
 import { type Problem, pathText, quoted } from '../../config/problems.js';
-import {
-  type ListTree,
-  lookUp,
-  type MapEntry,
-  type MapTree,
-  mergeTrees,
-  plainOf,
-  type Tree,
-} from '../../config/tree.js';
+import { withRecipe } from '../../config/recipes.js';
+import { type ListTree, lookUp, type MapEntry, type MapTree, mergeTrees, plainOf } from '../../config/tree.js';
 import type { StageKind, Target } from './kind.js';
 import { readInputs, type Surroundings } from './references.js';
 import { COMMON_KEYS } from './schema.js';
@@ -32,12 +27,6 @@ const EACH_KEY = 'each';
 
 /** Small letters only: names are folders, and some systems do not tell `Fit` from `fit`. */
 const STAGE_NAME = /^[a-z0-9][a-z0-9_-]*$/;
-
-/** Settings of a block of which only one is given: a stage that gives one does without the other of the common block. */
-const ALTERNATIVES: ReadonlyMap<string, readonly string[]> = new Map([
-  ['train', ['epochs', 'steps']],
-  ['data', ['limit', 'fraction']],
-]);
 
 const eachSchema = z.union([z.literal('targets'), z.array(z.string()).min(1)]);
 
@@ -61,7 +50,8 @@ export function readStage(name: string, { keyOrigin, value }: MapEntry, around: 
     if (entry === undefined || !Object.hasOwn(kind.schema.shape, key)) return [];
     return [[key, { ...entry, value: withoutDisplaced(key, entry.value, value.entries.get(key)?.value) }]];
   });
-  const merged = mergeTrees({ kind: 'map', origin: value.origin, entries: new Map(common) }, value);
+  const written = mergeTrees({ kind: 'map', origin: value.origin, entries: new Map(common) }, value);
+  const merged = withRecipe(written, inputSchema(kind.schema));
   const settings: ReadSettings = { tree: merged, problems, incomplete };
   const inCommon = (place: readonly PropertyKey[]) =>
     lookUp(value, place).node === undefined && lookUp(top, place).node !== undefined;
@@ -77,19 +67,6 @@ export function readStage(name: string, { keyOrigin, value }: MapEntry, around: 
   if (config === undefined) return undefined;
   const all = new Map([...inputs, ...(kind.implied?.(config, inputs) ?? [])]);
   return { name, kindName, kind, config, inputs: all, targets };
-}
-
-/** A common block without what the stage's own block has given in another way. */
-function withoutDisplaced(key: string, common: Tree, own: Tree | undefined): Tree {
-  const alternatives = ALTERNATIVES.get(key) ?? [];
-  if (common.kind !== 'map' || own?.kind !== 'map') return common;
-  const isGiven = (name: string) => {
-    const node = own.entries.get(name)?.value;
-    return node !== undefined && plainOf(node) !== null;
-  };
-  const displaced = (name: string) =>
-    alternatives.includes(name) && alternatives.some((other) => other !== name && isGiven(other));
-  return { ...common, entries: new Map([...common.entries].filter(([name]) => !displaced(name))) };
 }
 
 function kindOf(

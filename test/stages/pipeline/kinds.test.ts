@@ -31,6 +31,37 @@ const load = (out: string, more: object) =>
     }),
   });
 
+describe('a recipe', () => {
+  it('lies under the common blocks and the settings of its stage, and is no matter of other stages', async () => {
+    const { tasks } = await load('recipe', {
+      data: { ...data, image: 16, mean: [0.5], std: [0.5] },
+      train: { batch: 32, lr: 2e-3 },
+      stages: {
+        deit: { stage: 'pretrain', recipe: 'deit', train: { drop_path: 0 } },
+        short: { stage: 'finetune', model: 'deit', recipe: 'deit', train: { steps: 3 } },
+        plain: { stage: 'pretrain', train: { epochs: 1 } },
+      },
+    });
+    const [deit, short, plain] = tasks.map(({ config }) => config as { data: object; train: object });
+    expect(deit).toMatchObject({
+      recipe: 'deit',
+      data: { image: 16, mean: [0.5], augment: { mixup: 0.8, repeats: 3 } },
+      train: { epochs: 300, batch: 32, lr: 2e-3, lr_base_batch: 512, drop_path: 0, label_smoothing: 0.1 },
+    });
+    expect(short?.train).toMatchObject({ epochs: null, steps: 3, drop_path: 0.1 });
+    expect(plain).toMatchObject({ recipe: null, data: { augment: { mixup: 0 } }, train: { lr_base_batch: null } });
+  });
+
+  it('is refused where a stage has none, and at the top', async () => {
+    const stages = { deit: { stage: 'pretrain' } };
+    await expect(load('recipe-2', { recipe: 'deit', stages })).rejects.toThrow(/recipe: unknown key/);
+    const distill = { stage: 'distill', ancestor: 'deit', recipe: 'deit' };
+    await expect(load('recipe-3', { stages: { ...stages, distill } })).rejects.toThrow(
+      /stages\.distill\.recipe: unknown key/,
+    );
+  });
+});
+
 describe('pretrain', () => {
   it('puts the sizes of each target into the model, and keeps the size of a head', async () => {
     const pipeline = await load('sizes', {

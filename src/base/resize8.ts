@@ -1,0 +1,313 @@
+/**
+ * Resizes 8-bit images exactly as Pillow does: filters widen with the factor when they shrink, weights are whole numbers
+ * of 22 bits, columns before rows, each pass rounded to 8 bits. Models are trained on pixels that were made this way.
+ */
+import { readFileSync } from 'node:fs';
+
+/** Filters by Pillow's names. */
+export type Filter8 = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
+
+/** 8-bit pixels `[height, width, channels]`. */
+export interface Pixels8 {
+  readonly data: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+/** A piece of an image, pixels. */
+export interface Piece {
+  readonly top: number;
+  readonly left: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** What becomes of an image: the piece `box` of it, resized to `size` (height, width), and of that the piece `crop`. */
+export interface Resizing {
+  readonly box: Piece;
+  readonly size: readonly [number, number];
+  readonly crop: Piece;
+  readonly filter: Filter8;
+}
+
+/** Bits of a weight after the point: as many as leave room for 255 times the sum of the absolute weights. */
+const BITS = 22;
+
+const FILTERS: Readonly<Record<Exclude<Filter8, 'nearest'>, readonly [reach: number, shape: (x: number) => number]>> = {
+  bilinear: [1, (x) => Math.max(0, 1 - Math.abs(x))],
+  bicubic: [2, (x) => cubic(Math.abs(x))],
+  lanczos: [3, (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0)],
+};
+
+/** Only what ends in `crop` is computed; the result is the same as if all were. */
+export function resize8(image: Pixels8, { box, size: [tall, wide], crop, filter }: Resizing): Pixels8 {
+  if (filter === 'nearest') return pickNearest(image, { box, size: [tall, wide], crop });
+  const { channels } = image;
+  const across = wide === box.width ? undefined : tapsOf(box.width, wide, crop.left, crop.width, filter);
+  const down = tall === box.height ? undefined : tapsOf(box.height, tall, crop.top, crop.height, filter);
+  // The rows that the second pass will ask for.
+  const skipped = down ? down.first[0] : crop.top;
+  const rows = down ? endOf(down) - skipped : crop.height;
+  const top = box.top + skipped;
+  const passes = new Passes(crop.width * channels, rows, crop.height);
+  if (across) passes.across(image, { top, left: box.left, rows }, across);
+  else passes.copy(image, { top, left: box.left + crop.left, rows });
+  if (down) passes.down(down, skipped);
+  return { data: passes.result(crop.height, down !== undefined), height: crop.height, width: crop.width, channels };
+}
+
+/** The source pixels of each pixel of the result along one axis, and their weights. */
+interface Taps {
+  /** `[count]`: first source pixel. */
+  readonly first: Int32Array;
+  /** `[count]`: how many of them. */
+  readonly lengths: Int32Array;
+  /** `[count, most]`: 22 bits after the point. */
+  readonly weights: Int32Array;
+  readonly most: number;
+}
+
+function endOf({ first, lengths }: Taps): number {
+  return first[first.length - 1] + lengths[lengths.length - 1];
+}
+
+/** Taps of the results `start .. start + count - 1` of an axis that goes from `size` to `to` pixels. */
+function tapsOf(size: number, to: number, start: number, count: number, filter: Exclude<Filter8, 'nearest'>): Taps {
+  const [reach, shape] = FILTERS[filter];
+  const scale = size / to;
+  const stretch = Math.max(scale, 1);
+  const support = reach * stretch;
+  const most = Math.ceil(support) * 2 + 1;
+  const first = new Int32Array(count);
+  const lengths = new Int32Array(count);
+  const weights = new Int32Array(count * most);
+  const exact = new Float64Array(most);
+  for (let i = 0; i < count; i++) {
+    const centre = (start + i + 0.5) * scale;
+    const begin = Math.max(0, Math.trunc(centre - support + 0.5));
+    const length = Math.min(size, Math.trunc(centre + support + 0.5)) - begin;
+    let total = 0;
+    for (let k = 0; k < length; k++) {
+      exact[k] = shape((begin + k - centre + 0.5) * (1 / stretch));
+      total += exact[k];
+    }
+    for (let k = 0; k < length; k++) {
+      const weight = (total === 0 ? exact[k] : exact[k] * (1 / total)) * (1 << BITS);
+      weights[i * most + k] = Math.trunc(weight < 0 ? weight - 0.5 : weight + 0.5);
+    }
+    first[i] = begin;
+    lengths[i] = length;
+  }
+  return { first, lengths, weights, most };
+}
+
+interface RowRange {
+  readonly top: number;
+  readonly left: number;
+  readonly rows: number;
+}
+
+interface Kernels {
+  readonly memory: WebAssembly.Memory;
+  across(
+    input: number,
+    inputStride: number,
+    output: number,
+    outputStride: number,
+    rows: number,
+    first: number,
+    lengths: number,
+    weights: number,
+    most: number,
+    wide: number,
+  ): void;
+  down(
+    input: number,
+    output: number,
+    stride: number,
+    rows: number,
+    first: number,
+    lengths: number,
+    weights: number,
+    most: number,
+    skipped: number,
+  ): void;
+}
+
+/** Kernels of this thread; a resize is done before the next one begins, so they share their memory. */
+let kernels: Kernels | undefined;
+
+const PAGE = 65_536;
+/** Bytes of source rows that are handed to the kernel at a time, so that no large image lies in its memory whole. */
+const STRIP = 2 ** 20;
+
+/** The two passes on the memory of the kernels: tables and rows of the source, what the first pass gives, the result. */
+class Passes {
+  readonly #kernels: Kernels;
+  /** Bytes of a row of results, and from one to the next. */
+  readonly #length: number;
+  readonly #stride: number;
+  /** Where what the first pass gives begins, and the result. */
+  readonly #middle = 0;
+  readonly #out: number;
+  readonly #free: number;
+
+  constructor(length: number, rows: number, tall: number) {
+    kernels ??= new WebAssembly.Instance(
+      new WebAssembly.Module(readFileSync(new URL('./resize8.wasm', import.meta.url))),
+      {},
+    ).exports as unknown as Kernels;
+    this.#kernels = kernels;
+    this.#length = length;
+    // One byte more than a row: the kernels write so far.
+    this.#stride = aligned(length + 1);
+    this.#out = rows * this.#stride;
+    this.#free = this.#out + tall * this.#stride;
+  }
+
+  /** The first pass: every row gets the width of the result. */
+  across({ data, width, channels }: Pixels8, { top, left, rows }: RowRange, taps: Taps): void {
+    const { first, lengths, weights, most } = taps;
+    const [begin, end] = [first[0], endOf(taps)];
+    const rowBytes = (end - begin) * channels;
+    if (channels !== 3) {
+      const out = this.#bytes(this.#middle, rows * this.#stride);
+      for (let y = 0; y < rows; y++) {
+        const row = ((top + y) * width + left) * channels;
+        weighRow(data, row, out, y * this.#stride, channels, taps);
+      }
+      return;
+    }
+    const tables = this.#tables({ first: first.map((one) => one - begin), lengths, weights, most });
+    const inputStride = aligned(rowBytes + 1);
+    const strip = Math.max(1, Math.floor(STRIP / inputStride));
+    for (let from = 0; from < rows; from += strip) {
+      const count = Math.min(strip, rows - from);
+      const into = this.#bytes(tables.end, count * inputStride);
+      for (let y = 0; y < count; y++) {
+        const at = ((top + from + y) * width + left + begin) * channels;
+        into.set(data.subarray(at, at + rowBytes), y * inputStride);
+      }
+      const out = this.#middle + from * this.#stride;
+      const { first, lengths, weights } = tables;
+      this.#kernels.across(
+        tables.end,
+        inputStride,
+        out,
+        this.#stride,
+        count,
+        first,
+        lengths,
+        weights,
+        most,
+        taps.first.length,
+      );
+    }
+  }
+
+  /** In place of the first pass, where the width stays. */
+  copy({ data, width, channels }: Pixels8, { top, left, rows }: RowRange): void {
+    const into = this.#bytes(this.#middle, rows * this.#stride);
+    for (let y = 0; y < rows; y++) {
+      const at = ((top + y) * width + left) * channels;
+      into.set(data.subarray(at, at + this.#length), y * this.#stride);
+    }
+  }
+
+  /** The second pass. `skipped` rows at the top have not been through the first one. */
+  down(taps: Taps, skipped: number): void {
+    const { first, lengths, weights } = this.#tables(taps);
+    const [rows, stride] = [taps.first.length, this.#stride];
+    this.#kernels.down(this.#middle, this.#out, stride, rows, first, lengths, weights, taps.most, skipped);
+  }
+
+  /** @param hasColumns whether there was a second pass */
+  result(tall: number, hasColumns: boolean): Uint8Array {
+    const rows = this.#bytes(hasColumns ? this.#out : this.#middle, tall * this.#stride);
+    const data = new Uint8Array(tall * this.#length);
+    for (let y = 0; y < tall; y++) {
+      data.set(rows.subarray(y * this.#stride, y * this.#stride + this.#length), y * this.#length);
+    }
+    return data;
+  }
+
+  /** Puts taps behind what lies in the memory; tells where, and where they end. */
+  #tables({ first, lengths, weights }: Taps) {
+    const at = { first: this.#free, lengths: 0, weights: 0, end: 0 };
+    at.lengths = at.first + aligned(first.byteLength);
+    at.weights = at.lengths + aligned(lengths.byteLength);
+    at.end = at.weights + aligned(weights.byteLength);
+    this.#bytes(at.first, at.end - at.first);
+    const { buffer } = this.#kernels.memory;
+    for (const [place, values] of [
+      [at.first, first],
+      [at.lengths, lengths],
+      [at.weights, weights],
+    ] as const) {
+      new Int32Array(buffer, place, values.length).set(values);
+    }
+    return at;
+  }
+
+  /** A part of the memory, which grows as needed. */
+  #bytes(at: number, length: number): Uint8Array {
+    const { memory } = this.#kernels;
+    const missing = at + length + PAGE - memory.buffer.byteLength;
+    if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
+    return new Uint8Array(memory.buffer, at, length);
+  }
+}
+
+function aligned(bytes: number): number {
+  return (bytes + 15) & ~15;
+}
+
+/** One row of the first pass, for any number of channels. */
+function weighRow(data: Uint8Array, from: number, out: Uint8Array, to: number, channels: number, taps: Taps): void {
+  const { first, lengths, weights, most } = taps;
+  for (let x = 0; x < first.length; x++) {
+    for (let c = 0; c < channels; c++) {
+      let sum = 1 << (BITS - 1);
+      let at = from + first[x] * channels + c;
+      for (let k = 0; k < lengths[x]; k++, at += channels) sum += Math.imul(data[at], weights[x * most + k]);
+      out[to + x * channels + c] = Math.min(255, Math.max(0, sum >> BITS));
+    }
+  }
+}
+
+function pickNearest({ data, width, channels }: Pixels8, { box, size, crop }: Omit<Resizing, 'filter'>): Pixels8 {
+  const columns = nearest(box.width, size[1], crop.left, crop.width);
+  const rows = nearest(box.height, size[0], crop.top, crop.height);
+  const out = new Uint8Array(crop.height * crop.width * channels);
+  let to = 0;
+  for (const y of rows) {
+    for (const x of columns) {
+      const from = ((box.top + y) * width + box.left + x) * channels;
+      for (let c = 0; c < channels; c++) out[to++] = data[from + c];
+    }
+  }
+  return { data: out, height: crop.height, width: crop.width, channels };
+}
+
+/** Positions are summed up, not multiplied: with its rounding, that is what Pillow does. */
+function nearest(size: number, to: number, start: number, count: number): Int32Array {
+  const scale = size / to;
+  const picked = new Int32Array(count);
+  let position = scale * 0.5;
+  for (let i = 0; i < start + count; i++) {
+    if (i >= start) picked[i - start] = Math.min(size - 1, Math.floor(position));
+    position += scale;
+  }
+  return picked;
+}
+
+/** Keys' cubic convolution kernel with a = -0.5. */
+function cubic(x: number): number {
+  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
+  return x < 2 ? ((x - 5) * x + 8) * x * -0.5 + 2 : 0;
+}
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
+}

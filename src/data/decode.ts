@@ -1,0 +1,104 @@
+/** From the bytes of an image file to 8-bit RGB, as Pillow's `convert('RGB')` gives it. */
+import type { SharpConstructor } from 'sharp';
+
+/** 8-bit pixels `[height, width, channels]`, channels innermost, as image libraries keep them. */
+export interface Picture {
+  readonly data: Uint8Array;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: number;
+}
+
+/** Largest image that is decoded, in pixels; beyond it a small file can claim all memory. */
+const MAX_PIXELS = 100_000_000;
+/** Types of values whose black and white are known; floats may reach from 0 to 1, to 255 or anywhere. */
+const DEPTHS: ReadonlySet<string> = new Set(['uchar', 'ushort']);
+
+/**
+ * Decodes the first frame of an image file. As in PyTorch's image folders, the EXIF orientation and colour profiles are
+ * not followed and transparency is dropped; palettes and grey become RGB, and so does CMYK, by Pillow's simple rule. 16
+ * bits become 8 by dropping the lower ones.
+ *
+ * @throws Error saying in one line why the bytes are no image, without naming it.
+ */
+export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
+  if (bytes.length === 0) throw new Error('the file is empty');
+  const sharp = await decoder();
+  try {
+    const file = sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error', ignoreIcc: true });
+    const { depth, space } = isPlain(bytes) ? {} : await file.metadata();
+    if (depth !== undefined && !DEPTHS.has(depth)) throw new Error(`values of type ${depth}, expected 8 or 16 bits`);
+    const isCmyk = space === 'cmyk';
+    const converted = isCmyk
+      ? file.pipelineColourspace('cmyk').toColourspace('cmyk')
+      : file.removeAlpha().toColourspace('srgb');
+    const { data, info } = await converted.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+    const { height, width, channels } = info;
+    if (isCmyk) return { data: withoutInk(data, channels), height, width, channels: 3 };
+    return { data, height, width, channels };
+  } catch (error) {
+    throw new Error(plainReason(error), { cause: error });
+  }
+}
+
+/** One channel of RGB: brightness by ITU-R 601, in the whole numbers of Pillow's `convert('L')`. */
+export function greyOf({ data, height, width }: Picture): Picture {
+  const grey = new Uint8Array(height * width);
+  for (let i = 0, from = 0; i < grey.length; i++, from += 3) {
+    grey[i] = (data[from] * 19_595 + data[from + 1] * 38_470 + data[from + 2] * 7471 + 0x8000) >> 16;
+  }
+  return { data: grey, height, width, channels: 1 };
+}
+
+/** The image library, set up for many small images: no threads of its own for each, and none remembered. */
+function decoder(): Promise<SharpConstructor> {
+  loading ??= import('sharp').then(({ default: sharp }) => {
+    sharp.concurrency(1);
+    sharp.cache(false);
+    return sharp;
+  });
+  return loading;
+}
+
+let loading: Promise<SharpConstructor> | undefined;
+
+/** Files of 8 or 16 bits in grey, a palette or RGB, told by their first bytes: of others the decoder has to be asked. */
+function isPlain(bytes: Uint8Array): boolean {
+  const begins = (...start: number[]) => start.every((byte, i) => bytes[i] === byte);
+  const [png, gif] = [begins(0x89, 0x50, 0x4e, 0x47), begins(0x47, 0x49, 0x46, 0x38)];
+  return png || gif || (begins(0xff, 0xd8) && jpegChannels(bytes) <= 3);
+}
+
+/** Channels of a JPEG file, from its frame header; 4 if that is not found. */
+function jpegChannels(bytes: Uint8Array): number {
+  let at = 2;
+  while (at + 9 < bytes.length && bytes[at] === 0xff) {
+    const marker = bytes[at + 1];
+    // SOF0 to SOF15, without the Huffman tables (C4), what is reserved (C8) and arithmetic conditioning (CC).
+    if (marker >= 0xc0 && marker <= 0xcf && ![0xc4, 0xc8, 0xcc].includes(marker)) return bytes[at + 9];
+    at += marker === 0xff ? 1 : 2 + bytes[at + 2] * 256 + bytes[at + 3];
+  }
+  return 4;
+}
+
+/** RGB of `[pixels, 4]` cyan, magenta, yellow and black, 0 = no ink. */
+function withoutInk(ink: Uint8Array, channels: number): Uint8Array {
+  const count = ink.length / channels;
+  const rgb = new Uint8Array(count * 3);
+  for (let i = 0, from = 0; i < count; i++, from += channels) {
+    const paper = 255 - ink[from + 3];
+    for (let c = 0; c < 3; c++) {
+      // ink * paper / 255, rounded, as Pillow computes it in whole numbers.
+      const product = ink[from + c] * paper + 128;
+      rgb[i * 3 + c] = Math.max(0, paper - ((product + (product >> 8)) >> 8));
+    }
+  }
+  return rgb;
+}
+
+/** The first line of what libvips says, which may have several. */
+function plainReason(error: unknown): string {
+  const [reason = 'unknown reason'] = (error instanceof Error ? error.message : String(error)).split('\n');
+  const limit = reason.includes('exceeds pixel limit') ? ` of ${MAX_PIXELS}` : '';
+  return `cannot be decoded as an image: ${reason}${limit}`;
+}
