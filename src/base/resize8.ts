@@ -3,9 +3,9 @@
  * of 22 bits, columns before rows, each pass rounded to 8 bits. Models are trained on pixels that were made this way.
  */
 import { readFileSync } from 'node:fs';
+import { BITS, endOf, type Filter8, type Taps, tapsOf } from './resize8-taps.js';
 
-/** Filters by Pillow's names. */
-export type Filter8 = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
+export type { Filter8 } from './resize8-taps.js';
 
 /** 8-bit pixels `[height, width, channels]`. */
 export interface Pixels8 {
@@ -31,15 +31,6 @@ export interface Resizing {
   readonly filter: Filter8;
 }
 
-/** Bits of a weight after the point: as many as leave room for 255 times the sum of the absolute weights. */
-const BITS = 22;
-
-const FILTERS: Readonly<Record<Exclude<Filter8, 'nearest'>, readonly [reach: number, shape: (x: number) => number]>> = {
-  bilinear: [1, (x) => Math.max(0, 1 - Math.abs(x))],
-  bicubic: [2, (x) => cubic(Math.abs(x))],
-  lanczos: [3, (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0)],
-};
-
 /** Only what ends in `crop` is computed; the result is the same as if all were. */
 export function resize8(image: Pixels8, { box, size: [tall, wide], crop, filter }: Resizing): Pixels8 {
   if (filter === 'nearest') return pickNearest(image, { box, size: [tall, wide], crop });
@@ -55,51 +46,6 @@ export function resize8(image: Pixels8, { box, size: [tall, wide], crop, filter 
   else passes.copy(image, { top, left: box.left + crop.left, rows });
   if (down) passes.down(down, skipped);
   return { data: passes.result(crop.height, down !== undefined), height: crop.height, width: crop.width, channels };
-}
-
-/** The source pixels of each pixel of the result along one axis, and their weights. */
-interface Taps {
-  /** `[count]`: first source pixel. */
-  readonly first: Int32Array;
-  /** `[count]`: how many of them. */
-  readonly lengths: Int32Array;
-  /** `[count, most]`: 22 bits after the point. */
-  readonly weights: Int32Array;
-  readonly most: number;
-}
-
-function endOf({ first, lengths }: Taps): number {
-  return first[first.length - 1] + lengths[lengths.length - 1];
-}
-
-/** Taps of the results `start .. start + count - 1` of an axis that goes from `size` to `to` pixels. */
-function tapsOf(size: number, to: number, start: number, count: number, filter: Exclude<Filter8, 'nearest'>): Taps {
-  const [reach, shape] = FILTERS[filter];
-  const scale = size / to;
-  const stretch = Math.max(scale, 1);
-  const support = reach * stretch;
-  const most = Math.ceil(support) * 2 + 1;
-  const first = new Int32Array(count);
-  const lengths = new Int32Array(count);
-  const weights = new Int32Array(count * most);
-  const exact = new Float64Array(most);
-  for (let i = 0; i < count; i++) {
-    const centre = (start + i + 0.5) * scale;
-    const begin = Math.max(0, Math.trunc(centre - support + 0.5));
-    const length = Math.min(size, Math.trunc(centre + support + 0.5)) - begin;
-    let total = 0;
-    for (let k = 0; k < length; k++) {
-      exact[k] = shape((begin + k - centre + 0.5) * (1 / stretch));
-      total += exact[k];
-    }
-    for (let k = 0; k < length; k++) {
-      const weight = (total === 0 ? exact[k] : exact[k] * (1 / total)) * (1 << BITS);
-      weights[i * most + k] = Math.trunc(weight < 0 ? weight - 0.5 : weight + 0.5);
-    }
-    first[i] = begin;
-    lengths[i] = length;
-  }
-  return { first, lengths, weights, most };
 }
 
 interface RowRange {
@@ -300,14 +246,4 @@ function nearest(size: number, to: number, start: number, count: number): Int32A
     position += scale;
   }
   return picked;
-}
-
-/** Keys' cubic convolution kernel with a = -0.5. */
-function cubic(x: number): number {
-  if (x < 1) return (1.5 * x - 2.5) * x * x + 1;
-  return x < 2 ? ((x - 5) * x + 8) * x * -0.5 + 2 : 0;
-}
-
-function sinc(x: number): number {
-  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }

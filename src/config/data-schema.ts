@@ -13,12 +13,20 @@ const splitSchema = z.strictObject({
     .describe('idx: file of 8-bit images, rank 3; relative to the working directory'),
   labels: path.nullable().default(null).describe('idx: file of 8-bit labels, rank 1'),
   folder: path.nullable().default(null).describe('folder: one folder of image files for each class'),
+  files: z
+    .union([path, z.array(path).min(1)])
+    .nullable()
+    .default(null)
+    .describe('cifar, webdataset, parquet: files; ranges as in {000..012} and * stand for several'),
 });
 
 /** What each source needs to know of a split. */
 export const SPLIT_KEYS = {
   idx: ['images', 'labels'],
   folder: ['folder'],
+  cifar: ['files'],
+  webdataset: ['files'],
+  parquet: ['files'],
 } as const satisfies Record<string, readonly (keyof z.output<typeof splitSchema>)[]>;
 
 const side = z.int().min(1).max(16_384);
@@ -104,13 +112,26 @@ const syntheticSchema = z.strictObject({
   seed: z.int().default(0).describe('seed of the drawings, apart from the seed of the run'),
 });
 
+/** What of a file or sample is read, by source. */
+const cifarSchema = z.strictObject({
+  labels: z.enum(['fine', 'coarse']).default('fine').describe('which of the two labels of CIFAR-100'),
+});
+const webdatasetSchema = z.strictObject({
+  image: path.nullable().default(null).describe('extension of the image of a sample; null = found by its name'),
+  label: path.default('cls').describe('extension of a text with the number of the class, or json.FIELD'),
+});
+const parquetSchema = z.strictObject({
+  image: path.nullable().default(null).describe('column of the images; null = found by type'),
+  label: path.nullable().default(null).describe('column of the classes; null = found by type'),
+});
+
 /** Per channel, or one value for all channels. */
 const perChannel = (description: string) => z.array(z.number()).min(1).describe(description);
 
 /** The `data:` block of every command that reads images. */
 export const dataSchema = z
   .strictObject({
-    source: z.enum(['idx', 'synthetic', 'folder']),
+    source: z.enum(['idx', 'synthetic', 'folder', 'cifar', 'webdataset', 'parquet']),
     train: splitSchema.nullable().default(null).describe('where the training split is'),
     test: splitSchema.nullable().default(null).describe('where the test split is'),
     image: z
@@ -123,6 +144,7 @@ export const dataSchema = z
       .nullable()
       .default(null)
       .describe('text file with the name of one class per line; null = those of the source'),
+    check_names: z.boolean().default(true).describe('whether names of classes must agree, besides their number'),
     on_broken: z.enum(['fail', 'skip']).default('fail').describe('what is done about an image that cannot be read'),
     classes: z.int().min(2).max(100_000).nullable().default(null).describe('checked against the labels'),
     channels: z.int().min(1).nullable().default(null).describe('repeat a one-channel source to this many'),
@@ -132,6 +154,15 @@ export const dataSchema = z
     limit: z.int().min(1).nullable().default(null).describe('training images in use, equally many per class'),
     fraction: z.number().positive().max(1).nullable().default(null).describe('share of every class in use'),
     workers: z.int().min(0).max(64).default(1).describe('loader threads; 0 = the calling thread'),
+    shuffle_window: z
+      .int()
+      .min(1)
+      .max(65_536)
+      .default(16)
+      .describe('parquet: row groups whose images are shuffled among each other'),
+    cifar: cifarSchema.prefault({}),
+    webdataset: webdatasetSchema.prefault({}),
+    parquet: parquetSchema.prefault({}),
     synthetic: syntheticSchema.prefault({}),
   })
   .superRefine((data, context) => {
@@ -151,6 +182,10 @@ export const dataSchema = z
     for (const which of ['train', 'test'] as const) checkSplit(data, which, refuse);
     if (data.source === 'idx') {
       if (data.classes === null) refuse('classes', 'source idx needs the number of classes');
+    } else if (data.source === 'webdataset') {
+      if (data.classes === null && data.class_names === null) {
+        refuse('classes', 'source webdataset needs the number of classes, or their class_names');
+      }
     } else if (data.source === 'synthetic' && data.classes !== null && data.classes !== data.synthetic.classes) {
       refuse(
         'classes',

@@ -151,7 +151,7 @@ export class Assembler {
   async #write(out: Float32Array, slot: number, { epoch, index, repeat }: Shown): Promise<void> {
     const { images, shape, table, augment, framing, seed } = this.#spec;
     const bytes = await this.#bytes(index);
-    const raw = images.kind === 'files' ? undefined : images.raw;
+    const raw = 'raw' in images ? images.raw : undefined;
     const isChanged = augment !== null && changesPixels(augment);
     const key = drawKey(epoch, index, repeat);
     if (framing === null) {

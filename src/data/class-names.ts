@@ -26,3 +26,41 @@ export async function readClassNames(path: string): Promise<string[]> {
   });
   return names;
 }
+
+/** Classes that have names, and whose. */
+export interface NamedClasses {
+  readonly names: readonly string[] | undefined;
+  /** For messages. */
+  readonly of: string;
+}
+
+/** Where two lists of names differ first; undefined: nowhere, or one of them is not known or only counts. */
+export function firstDifference(
+  a: readonly string[] | undefined,
+  b: readonly string[] | undefined,
+): number | undefined {
+  if (!a || !b || isNumbers(a) || isNumbers(b)) return undefined;
+  for (let i = 0; i < Math.max(a.length, b.length); i++) if (a[i] !== b[i]) return i;
+  return undefined;
+}
+
+/** Numbers in place of names say nothing that could differ. */
+function isNumbers(names: readonly string[]): boolean {
+  return names.every((name) => /^\d+$/.test(name.trim()));
+}
+
+/**
+ * @throws ConfigError naming the first class that is called otherwise.
+ */
+export function checkSameNames(
+  { name, classNames }: { readonly name: string; readonly classNames?: readonly string[] | undefined },
+  { names, of }: NamedClasses,
+): void {
+  const at = firstDifference(classNames, names);
+  if (at === undefined) return;
+  const told = (list: readonly string[] | undefined) => quote(list?.[at] ?? 'missing');
+  throw new ConfigError(
+    `${printable(name)}: class ${at} is ${told(classNames)}, in ${printable(of)} ${told(names)}; correct the order of the ` +
+      'classes, or set data.check_names to false if they only go by other names',
+  );
+}

@@ -21,6 +21,8 @@ export interface Dataset {
   readonly augment: Augment;
   /** How images become `image` in evaluation, where they do not have that size. */
   readonly framing: EvalFraming;
+  /** Blocks whose images are shuffled among each other, where the source has blocks. Default 16. */
+  readonly shuffleWindow?: number;
   /** What is done about an image that cannot be read. */
   readonly onBroken: 'fail' | 'skip';
   /**

@@ -3,16 +3,18 @@
  * epoch, index): how many threads make it, and what was loaded before, changes nothing.
  */
 import { ConfigError, DataError } from '../base/errors.js';
-import { createRng } from '../base/rng.js';
 import { WorkerPool } from '../base/worker-pool.js';
 import { type Assembled, Assembler, type AssemblyJob, type AssemblySpec } from './assemble.js';
 import type { Dataset } from './dataset.js';
+import { epochOrder } from './order.js';
 import { checkPatchShape } from './patches.js';
 import { recordName } from './records.js';
 import { isRandom } from './transforms.js';
 
 /** Batches made ahead: enough to ride out a slow one (a garbage collection, a busy core) without a wait. */
 const DEFAULT_PREFETCH = 3;
+/** Row groups that are shuffled among each other unless something else is said. */
+const DEFAULT_WINDOW = 16;
 /** Most memory for batches made ahead, bytes; one is always made. */
 const MOST_AHEAD_BYTES = 512 * 2 ** 20;
 
@@ -158,8 +160,10 @@ export class Loader {
   /** The samples of `epoch` in their order, indices into the source; the repetitions of one stand side by side. */
   #order(epoch: number): Uint32Array {
     const { dataset, mode, seed } = this.#options;
-    if (mode === 'eval') return dataset.indices;
-    const shuffled = createRng(seed, 'shuffle', epoch).shuffle(dataset.indices.slice());
+    const { source, indices, shuffleWindow: window = DEFAULT_WINDOW } = dataset;
+    if (mode === 'eval') return indices;
+    const blocks = source.kind === 'records' ? source.blocks : undefined;
+    const shuffled = epochOrder({ indices, blocks, window, seed, epoch });
     const { repeats = 1 } = dataset.augment;
     return repeats === 1 ? shuffled : shuffled.map((_, place) => shuffled[Math.floor(place / repeats)]);
   }

@@ -2,14 +2,18 @@
 import { ConfigError } from '../base/errors.js';
 import type { DataConfig } from '../config/index.js';
 import { augmentFrom } from './augment/from-config.js';
-import { readClassNames } from './class-names.js';
+import { openCifar } from './cifar.js';
+import { checkSameNames, readClassNames } from './class-names.js';
 import { type Dataset, sampleSha256 } from './dataset.js';
+import { listFiles } from './file-list.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
+import { openParquet } from './parquet.js';
 import type { ImageSource } from './source.js';
 import { balancedSubset } from './subset.js';
 import { syntheticSource } from './synthetic.js';
 import { normaliseTable } from './transforms.js';
+import { openWebDataset } from './webdataset.js';
 
 /**
  * Opens one split. `limit` and `fraction` thin out the training split only: results are always measured on all of the
@@ -49,6 +53,7 @@ export async function openData(
     table,
     augment: augmentFrom(config, source.name, channels),
     framing: framingFor(config, image),
+    shuffleWindow: config.shuffle_window,
     onBroken: config.on_broken,
     sha256,
   };
@@ -76,12 +81,21 @@ async function openSource(config: DataConfig, split: 'train' | 'test'): Promise<
     return syntheticSource({ image, channels, classes, seed, split, count: config.synthetic[split] });
   }
   const classNames = config.class_names === null ? null : await readClassNames(config.class_names);
+  if (config.classes !== null && classNames && classNames.length !== config.classes) {
+    throw new ConfigError(
+      `data.classes: ${config.class_names} names ${classNames.length} classes, data.classes says ${config.classes}; correct one of them`,
+    );
+  }
   const source = await openFiles(config, split, classNames);
   const expected = config.classes ?? classNames?.length ?? source.classes;
-  if (expected === source.classes) return source;
-  throw new ConfigError(
-    `data.classes: ${source.name} has ${source.classes} classes, ${config.classes === null ? 'data.class_names names' : 'data.classes says'} ${expected}; correct one of them`,
-  );
+  if (expected !== source.classes) {
+    throw new ConfigError(
+      `data.classes: ${source.name} has ${source.classes} classes, ${config.classes === null ? 'data.class_names names' : 'data.classes says'} ${expected}; correct one of them`,
+    );
+  }
+  if (!classNames) return source;
+  if (config.check_names) checkSameNames(source, { names: classNames, of: `${config.class_names}` });
+  return { ...source, classNames };
 }
 
 async function openFiles(
@@ -93,15 +107,26 @@ async function openFiles(
   const need = (key: string): never => {
     throw new ConfigError(`data.${split}: the ${split} split is needed; give data.${split}.${key}`);
   };
+  const listed = () => listFiles(files?.files ?? need('files'), `data.${split}.files`);
+  // Of image files; other sources have their own.
+  const channels = config.channels === 1 ? 1 : 3;
+  const { on_broken: onBroken } = config;
+  const classes = config.classes ?? classNames?.length ?? null;
   switch (config.source) {
     case 'folder':
-      return openFolder(files?.folder ?? need('folder'), { classNames, channels: config.channels === 1 ? 1 : 3 });
+      return openFolder(files?.folder ?? need('folder'), { classNames, channels });
+    case 'cifar':
+      return openCifar(await listed(), config.cifar);
+    case 'webdataset':
+      if (classes === null) throw new ConfigError('data.classes: source webdataset needs the number of classes');
+      return openWebDataset(await listed(), { ...config.webdataset, classes, onBroken, channels });
+    case 'parquet':
+      return openParquet(await listed(), { columns: config.parquet, classes, onBroken, channels });
     default: {
       const [images, labels] = [files?.images, files?.labels];
       if (!images || !labels) return need(`images and data.${split}.labels`);
       if (config.classes === null) throw new ConfigError('data.classes: source idx needs the number of classes');
-      const source = await openIdx({ images, labels }, config.classes);
-      return classNames ? { ...source, classNames } : source;
+      return openIdx({ images, labels }, config.classes);
     }
   }
 }

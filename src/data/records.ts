@@ -1,8 +1,9 @@
 /** Where the images of a source lie, as plain data that crosses to loader threads, and how they are read there. */
-import { type FileHandle, open, readFile } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { explainIoError } from '../base/io-error.js';
 import { type PackedText, textAt } from './packed-text.js';
+import { RowReader } from './row-reader.js';
 
 /** One file per image. */
 export interface FileRecords {
@@ -35,7 +36,27 @@ export interface RawShape {
   readonly width: number;
 }
 
-export type Records = FileRecords | RangeRecords;
+/** Rows of Parquet files, in groups that are decoded as a whole. */
+export interface RowRecords {
+  readonly kind: 'rows';
+  readonly files: readonly string[];
+  /** Top-level column of the images: their bytes, or groups of which one member is called `bytes`. */
+  readonly column: string;
+  /** `[groups]`: position in `files`. */
+  readonly groupFile: Uint32Array<SharedArrayBuffer>;
+  /** `[groups]`: first row, counted in its file. */
+  readonly groupFirst: Float64Array<SharedArrayBuffer>;
+  /** `[groups]` */
+  readonly groupRows: Uint32Array<SharedArrayBuffer>;
+  /** `[groups]`: bytes of the decoded column. */
+  readonly groupBytes: Float64Array<SharedArrayBuffer>;
+  /** `[count]`: group of each image. */
+  readonly group: Uint32Array<SharedArrayBuffer>;
+  /** `[count]`: row, counted in its file. */
+  readonly row: Float64Array<SharedArrayBuffer>;
+}
+
+export type Records = FileRecords | RangeRecords | RowRecords;
 
 /** Largest record that is read, bytes; beyond it a file is not an image that anybody trains on. */
 const MOST_BYTES = 512 * 2 ** 20;
@@ -43,15 +64,21 @@ const MOST_BYTES = 512 * 2 ** 20;
 /** What a record is called in messages. */
 export function recordName(records: Records, index: number): string {
   if (records.kind === 'files') return join(records.root, textAt(records.names, index));
+  if (records.kind === 'rows') return `${rowFile(records, index)}: row ${records.row[index]}`;
   const file = records.files[records.file[index]];
   return records.names ? `${file}: ${textAt(records.names, index)}` : `${file}: image ${index}`;
 }
 
 /** The same wherever the data set lies. */
 export function relativeName(records: Records, index: number): string {
+  if (records.kind === 'rows') return `${basename(rowFile(records, index))} ${records.row[index]}`;
   if (records.names) return textAt(records.names, index);
   const file = records.kind === 'ranges' ? records.files[records.file[index]] : '';
   return `${basename(file)} ${index}`;
+}
+
+function rowFile({ files, groupFile, group }: RowRecords, index: number): string {
+  return files[groupFile[group[index]]];
 }
 
 /** Reads records on one thread. */
@@ -66,6 +93,7 @@ export interface RecordReader {
 }
 
 export function openRecords(records: Records): RecordReader {
+  if (records.kind === 'rows') return new RowReader(records);
   return records.kind === 'files' ? new FileReader(records) : new RangeReader(records);
 }
 
@@ -77,10 +105,16 @@ class FileReader implements RecordReader {
   }
 
   async read(index: number): Promise<Uint8Array> {
+    let handle: FileHandle | undefined;
     try {
-      return await readFile(recordName(this.#records, index));
+      handle = await open(recordName(this.#records, index), 'r');
+      const { size } = await handle.stat();
+      if (size > MOST_BYTES) throw new Error(`it has ${size} bytes, the most is ${MOST_BYTES}`);
+      return await handle.readFile();
     } catch (error) {
       throw new Error(`cannot be read: ${explainIoError(error)}`, { cause: error });
+    } finally {
+      await handle?.close();
     }
   }
 
@@ -113,7 +147,10 @@ class RangeReader implements RecordReader {
   }
 
   async close(): Promise<void> {
-    for (const handle of this.#handles.values()) await (await handle).close();
+    for (const handle of this.#handles.values()) {
+      // One that could not be opened was told to whoever asked for it.
+      await handle.then((opened) => opened.close()).catch(() => undefined);
+    }
     this.#handles.clear();
   }
 

@@ -1,5 +1,6 @@
 /** What every source of images is to the rest of the suite: labels in memory, and images that loader threads can reach. */
 import { DataError } from '../base/errors.js';
+import type { SampleBlocks } from './order.js';
 import type { Records } from './records.js';
 
 /** Class of each image, 0 .. classes - 1. */
@@ -16,6 +17,15 @@ export interface SourceFacts {
   readonly classNames?: readonly string[] | undefined;
   /** `[count]` */
   readonly labels: Labels;
+  /** Samples that are not counted, since they have no image or no label; absent: none. */
+  readonly leftOut?: readonly LeftOut[];
+}
+
+/** A sample that a source could not take up. */
+export interface LeftOut {
+  /** Its place in a file. */
+  readonly name: string;
+  readonly reason: string;
 }
 
 /** Labelled images of one size in memory, 8 bits a channel. */
@@ -39,6 +49,8 @@ export interface RecordSource extends SourceFacts {
   readonly channels: number;
   /** Where they lie. */
   readonly records: Records;
+  /** Parts that are read as a whole; absent: every image can be reached by itself. */
+  readonly blocks?: SampleBlocks;
   /** Bytes of record `index`: with the name, what tells one version of a data set from another. */
   bytesOf(index: number): number;
 }

@@ -20,6 +20,7 @@ describe('dataSchema', () => {
       image: null,
       resize: { mode: 'shortest', crop_pct: 0.875, interpolation: 'bicubic' },
       class_names: null,
+      check_names: true,
       on_broken: 'fail',
       classes: null,
       channels: null,
@@ -43,12 +44,26 @@ describe('dataSchema', () => {
       limit: null,
       fraction: null,
       workers: 1,
+      shuffle_window: 16,
+      cifar: { labels: 'fine' },
+      webdataset: { image: null, label: 'cls' },
+      parquet: { image: null, label: null },
       synthetic: { image: 28, channels: 1, classes: 10, train: 2000, test: 500, seed: 0 },
     });
   });
 
   it('takes IDX files of one split or both', () => {
-    expect(load('source=idx', 'classes=10', `test=${FILES}`).test).toEqual({ images: 'i', labels: 'l', folder: null });
+    expect(load('source=idx', 'classes=10', `test=${FILES}`).test).toEqual({
+      images: 'i',
+      labels: 'l',
+      folder: null,
+      files: null,
+    });
+  });
+
+  it('takes one file or a list', () => {
+    expect(load('source=cifar', 'train={files: a.bin}').train?.files).toBe('a.bin');
+    expect(load('source=cifar', 'train={files: [a.bin, "b-{0..3}"]}').train?.files).toEqual(['a.bin', 'b-{0..3}']);
   });
 
   it.each([
@@ -85,7 +100,10 @@ describe('dataSchema', () => {
       /erasing_mode: expected one of pixel, const, rand, found "black"$/,
     ],
     [['source=synthetic', 'augment.repeats=0'], /repeats: expected a whole number from 1 to 16, found 0$/],
-    [['source=imagefolder'], /data\.source: expected one of idx, synthetic, folder, found "imagefolder"$/],
+    [
+      ['source=imagefolder'],
+      /data\.source: expected one of idx, synthetic, folder, cifar, webdataset, parquet, found "imagefolder"$/,
+    ],
     [['source=synthetic', 'augment.padcrop=2'], /unknown key, did you mean `pad_crop`\?$/],
   ])('refuses %j', (sets, message) => {
     expect(() => load(...sets)).toThrow(message);
