@@ -1,5 +1,5 @@
 /**
- * The part of the ONNX protobuf schema that the writer needs, as a protobufjs descriptor. Field numbers are those of
+ * The part of the ONNX protobuf schema that writer and reader need, as a protobufjs descriptor. Field numbers are those of
  * onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, IR version 9).
  */
 import protobuf from 'protobufjs/light.js';
@@ -15,6 +15,7 @@ const root = protobuf.Root.fromJSON({
         producerName: one('string', 2),
         graph: one('GraphProto', 7),
         opsetImport: many('OperatorSetIdProto', 8),
+        metadataProps: many('StringStringEntryProto', 14),
       },
     },
     OperatorSetIdProto: { fields: { domain: one('string', 1), version: one('int64', 2) } },
