@@ -10,7 +10,7 @@ import { GRAPH_FIELD, GraphProto, INITIALIZER_FIELD, ModelProto, RAW_DATA_FIELD,
 import { nodeMessage, valueMessage } from './onnx-writer.js';
 
 /** What a model says about itself. */
-export interface OnnxHeader {
+export interface OnnxIdentity {
   /** Of the file format; that of the operator set or newer. */
   readonly irVersion: number;
   /** Version of the standard operators. */
@@ -28,16 +28,16 @@ const BYTES_PER_NUMBER = { float32: 4, int32: 4, int64: 8, bool: 1 } as const;
  * @param graph of standard operators only
  * @returns the bytes of an ONNX `ModelProto`, one part after the other; weights are views of `graph.constants`.
  */
-export function onnxParts(graph: FinishedGraph<SymbolicSize>, header: OnnxHeader): Uint8Array[] {
+export function onnxParts(graph: FinishedGraph<SymbolicSize>, about: OnnxIdentity): Uint8Array[] {
   const head = ModelProto.encode({
-    irVersion: header.irVersion,
-    producerName: header.producer.name,
-    producerVersion: header.producer.version,
-    opsetImport: [{ domain: '', version: header.opset }],
-    metadataProps: [...header.metadata].map(([key, value]) => ({ key, value })),
+    irVersion: about.irVersion,
+    producerName: about.producer.name,
+    producerVersion: about.producer.version,
+    opsetImport: [{ domain: '', version: about.opset }],
+    metadataProps: [...about.metadata].map(([key, value]) => ({ key, value })),
   }).finish();
   const structure = GraphProto.encode({
-    name: header.producer.name,
+    name: about.producer.name,
     node: graph.nodes.map(nodeMessage),
     input: graph.inputs.map(valueMessage),
     output: graph.outputs.map(valueMessage),

@@ -170,10 +170,8 @@ describe('the file', () => {
     for (const [name, shape] of parameterShapes(spec)) {
       const tensor = stored.get(name);
       expect(tensor?.dims, name).toEqual(shape);
-      expect(
-        Buffer.compare(Buffer.from(tensor?.rawData ?? []), Buffer.from(values.get(name)?.buffer ?? [])),
-        name,
-      ).toBe(0);
+      const bits = new Uint8Array((values.get(name) as Float32Array).buffer);
+      expect(Buffer.compare(tensor?.rawData as Uint8Array, bits), name).toBe(0);
     }
     const read = new Set(model.graph.node.flatMap(({ input }) => input));
     expect(names.filter((name) => !read.has(name))).toEqual([]);
