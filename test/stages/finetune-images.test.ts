@@ -9,7 +9,7 @@ import { parameterShapes } from '#wave/model/parameters.js';
 import { resizePositions } from '#wave/model/resize-positions.js';
 import { evaluate, evaluateSchema } from '#wave/stages/evaluate.js';
 import { finetune } from '#wave/stages/finetune.js';
-import { fit, fitSchema } from '#wave/stages/fit.js';
+import { fit as fitScalers, fitSchema } from '#wave/stages/fit.js';
 import { materialiseValues, randomScalers, randomTemplates, saveScalers, saveTemplates } from '#wave/wave/index.js';
 import { writeIdx } from '../data/helpers.js';
 import { change, LINEAGE, SAME, settings, setUp } from './finetune-support.js';
@@ -135,7 +135,7 @@ describe('templates and scalers', () => {
   it('cannot be fitted to them, and the message says what can be done', async () => {
     const { seed, engine } = PICO;
     const config = fitSchema.parse({ seed, engine, data: drawn(24), train: { steps: 2, batch: 32 } });
-    await expect(fit(config, inputs, fresh('fitted'), context())).rejects.toThrow(
+    await expect(fitScalers(config, inputs, fresh('fitted'), context())).rejects.toThrow(
       /scalers\.safetensors: are scalers for images of 16x16, those of the data are 24x24; distil a bank at that size, or make a model of these \(wave init --materialise\) and finetune it, which resizes positions$/,
     );
     expect(existsSync(join(root, 'fitted'))).toBe(false);
