@@ -41,16 +41,15 @@ export const exportCommand: Command = {
   sections: [{ title: 'Formats', rows: FORMATS.map(({ name, summary }) => [name, summary]) }],
   examples: [
     {
-      command: 'wave export runs/mnist --format timm --out exports/mnist',
-      purpose: "For timm.create_model('local-dir:exports/mnist', pretrained=True)",
+      command: 'wave export runs/mnist --format timm --out runs/mnist-export',
+      purpose: "For timm.create_model('local-dir:runs/mnist-export', pretrained=True)",
     },
     {
-      command:
-        'wave export --templates runs/bank --scalers runs/t/scalers.safetensors --format hf --out exports/target',
+      command: 'wave export --templates runs/bank --scalers runs/t/scalers.safetensors --format hf --out runs/t-export',
       purpose: 'A target of a bank for from_pretrained of transformers',
     },
     {
-      command: 'wave export runs/mnist --format hf --out exports/mnist --dry-run',
+      command: 'wave export runs/mnist --format hf --out runs/mnist-export --dry-run',
       purpose: 'Can transformers hold this model, and in which files?',
     },
   ],
