@@ -1,0 +1,77 @@
+/** A whole ViT, weights included, as a standard ONNX model that any runtime opens. */
+import { ModelError } from '../../base/errors.js';
+import { toolVersion } from '../../base/version.js';
+import { onnxParts, partsLength } from '../../engine/ort/onnx-parts.js';
+import { parameterShapes } from '../parameters.js';
+import type { ModelSpec } from '../spec.js';
+import { OnnxGraph } from './onnx-graph.js';
+import { type OnnxOutput, onnxMetadata } from './onnx-metadata.js';
+import { recordVit } from './onnx-vit.js';
+
+/** Operator set of exported models: the first with LayerNormalization. */
+export const ONNX_OPSET = 17;
+/** The file format that came with it. */
+const IR_VERSION = 8;
+
+/** Name of the input `[batch, channels, height, width]`; normalised pixels. */
+export const PIXEL_VALUES = 'pixel_values';
+/** Name of the size that is free. */
+const BATCH = 'batch';
+
+/** The largest message that protobuf allows, bytes. */
+const MOST_BYTES = 2 ** 31 - 1;
+
+/** A model to write. */
+export interface OnnxSource {
+  readonly spec: ModelSpec;
+  /** By timm name. */
+  readonly values: ReadonlyMap<string, Float32Array>;
+}
+
+export interface OnnxOptions {
+  /** Probabilities instead of logits. */
+  readonly softmax: boolean;
+}
+
+/**
+ * The model as one ONNX file: input `pixel_values` float32 `[batch, channels, height, width]`, output `logits` (or
+ * `probabilities`) `[batch, classes]`, any batch; weights under their timm names and shapes.
+ *
+ * @throws ModelError when the file would be larger than ONNX files can be (2 GB).
+ */
+export function onnxModel(model: OnnxSource, options: OnnxOptions): Uint8Array {
+  return Buffer.concat(onnxModelParts(model, options));
+}
+
+/**
+ * The same in parts, to be written one after the other: the weights among them are views of `model.values`, so that
+ * nothing is copied.
+ *
+ * @throws ModelError as {@link onnxModel}.
+ */
+export function onnxModelParts({ spec, values }: OnnxSource, { softmax }: OnnxOptions): readonly Uint8Array[] {
+  const shapes = parameterShapes(spec);
+  const graph = new OnnxGraph((name) => {
+    const [shape, tensor] = [shapes.get(name), values.get(name)];
+    if (!shape || !tensor) throw new Error(`internal: parameter ${name} is missing`);
+    return { shape, values: tensor };
+  });
+  const output: OnnxOutput = softmax ? 'probabilities' : 'logits';
+  recordVit(graph, spec, PIXEL_VALUES, 'logits');
+  if (softmax) graph.node(output, 'Softmax', ['logits']);
+  const [height, width] = spec.image;
+  const finished = graph.finish(
+    [{ name: PIXEL_VALUES, type: 'float32', shape: [BATCH, spec.channels, height, width] }],
+    [{ name: output, type: 'float32', shape: [BATCH, spec.classes] }],
+  );
+  const producer = { name: 'wave', version: toolVersion() };
+  const metadata = onnxMetadata(spec, output, `${producer.name} ${producer.version}`);
+  const parts = onnxParts(finished, { irVersion: IR_VERSION, opset: ONNX_OPSET, producer, metadata });
+  const bytes = partsLength(parts);
+  if (bytes > MOST_BYTES) {
+    throw new ModelError(
+      `model: would be an ONNX file of ${(bytes / 2 ** 30).toFixed(1)} GiB, ONNX files have at most 2; export it as timm or hf`,
+    );
+  }
+  return parts;
+}
