@@ -1,7 +1,8 @@
 /** timm's `config.json`: architecture, `model_args` and `pretrained_cfg`. */
 import { z } from 'zod';
 import { ModelError } from '../../base/errors.js';
-import { INTERPOLATIONS, type Preprocess } from '../spec.js';
+import { INTERPOLATIONS } from '../choices.js';
+import type { Preprocess } from '../spec.js';
 import { type Facts, statedSizes } from './facts.js';
 import { checkFields, sides } from './json-file.js';
 
