@@ -60,6 +60,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.js')).predictCommand,
   },
   {
+    name: 'convert',
+    summary: 'Make a model of wave of a ViT checkpoint of timm or Hugging Face',
+    group: 'Use',
+    load: async () => (await import('./commands/convert.js')).convertCommand,
+  },
+  {
     name: 'inspect',
     summary: 'List the tensors, parameters and history of a checkpoint',
     group: 'Look',

@@ -27,13 +27,16 @@ export const HEADS_FLAG = '--heads';
 export const ANCESTOR_HEADS_FLAG = '--ancestor-heads';
 
 /** What timm's ViTs add to the variance; it is built into timm and stands in no file. */
-const TIMM_EPS = 1e-6;
+export const TIMM_EPS = 1e-6;
 
 /** A checkpoint of another library, understood. */
 export interface Detected extends Recognised {
   readonly spec: ModelSpec;
   /** Biases that are zeros because the file does not have them. */
   readonly filled: readonly string[];
+  /** Where the heads are from: a file and its field, or a flag. */
+  readonly headsFrom: string;
+  readonly epsFrom: string;
   /** What was taken from where, one line each. */
   readonly notes: readonly string[];
 }
@@ -46,8 +49,8 @@ export interface Detected extends Recognised {
  */
 export function detect(shapes: Shapes, hints: Hints, source: string, facts?: Facts): Detected {
   const found = recognise(shapes, source);
-  const { heads, headsNote } = headsOf(hints, source, facts);
-  const { eps, epsNote } = epsOf(found, hints, source, facts);
+  const { heads, headsFrom } = headsOf(hints, source, facts);
+  const { eps, epsFrom } = epsOf(found, hints, source, facts);
   const bare = sizesOf(found, hints, source, facts);
   const spec: ModelSpec = {
     ...bare,
@@ -62,8 +65,8 @@ export function detect(shapes: Shapes, hints: Hints, source: string, facts?: Fac
   const filledShapes = new Map([...found.shapes, ...filled.map((name) => [name, [3 * spec.width]] as const)]);
   checkShapes(spec, filledShapes, source, found.keys.tensorsOf);
   checkUnknown(found.unknown, source);
-  const notes = [headsNote, epsNote, ...(facts?.notes ?? [])];
-  return { ...found, shapes: filledShapes, parts, spec, filled, notes };
+  const notes = [`${heads} heads (${headsFrom})`, `layer norm epsilon ${eps} (${epsFrom})`, ...(facts?.notes ?? [])];
+  return { ...found, shapes: filledShapes, parts, spec, filled, headsFrom, epsFrom, notes };
 }
 
 /** The spec alone. */
@@ -143,19 +146,15 @@ function headsOf(hints: Hints, source: string, facts: Facts | undefined) {
   if (heads === undefined) {
     throw new ModelError(`${source}: does not say how many attention heads it has; give ${flag} N`);
   }
-  const from = hints.heads === undefined ? `${facts?.from}: ${facts?.headsFrom}` : flag;
-  return { heads, headsNote: `${heads} heads (${from})` };
+  return { heads, headsFrom: hints.heads === undefined ? `${facts?.from}: ${facts?.headsFrom}` : flag };
 }
 
 function epsOf({ library }: Recognised, hints: Hints, source: string, facts: Facts | undefined) {
   const stated = agreed('as epsilon', hints.eps, facts?.eps, '--eps', { source, facts });
   if (stated !== undefined) {
-    return {
-      eps: stated,
-      epsNote: `layer norm epsilon ${stated} (${hints.eps === undefined ? facts?.from : '--eps'})`,
-    };
+    return { eps: stated, epsFrom: hints.eps === undefined ? `${facts?.from}` : '--eps' };
   }
-  if (library === 'timm') return { eps: TIMM_EPS, epsNote: `layer norm epsilon ${TIMM_EPS} (that of all timm ViTs)` };
+  if (library === 'timm') return { eps: TIMM_EPS, epsFrom: 'that of all timm ViTs' };
   throw new ModelError(
     `${source}: does not say the epsilon of its layer norms; put its config.json beside it, or convert it with ` +
       'wave convert --eps NUMBER',
