@@ -1,5 +1,5 @@
 /**
- * The part of the ONNX protobuf schema that the writers need, as a protobufjs descriptor. Field numbers are those of
+ * The part of the ONNX protobuf schema that writers and reader need, as a protobufjs descriptor. Field numbers are those of
  * onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, IR version 9).
  */
 import protobuf from 'protobufjs/light.js';
