@@ -60,17 +60,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.js')).predictCommand,
   },
   {
-<<<<<<< HEAD
     name: 'convert',
     summary: 'Make a model of wave of a ViT checkpoint of timm or Hugging Face',
     group: 'Use',
     load: async () => (await import('./commands/convert.js')).convertCommand,
-=======
+  },
+  {
     name: 'export',
     summary: 'Write a model as timm or Hugging Face save it, and check that it is the same',
     group: 'Use',
     load: async () => (await import('./commands/export.js')).exportCommand,
->>>>>>> main
   },
   {
     name: 'inspect',

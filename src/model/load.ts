@@ -9,9 +9,11 @@ import {
   type SafetensorsReader,
   sha256File,
 } from '../checkpoint/index.js';
-import { checkShapes, detect, HEADS_FLAG, type Hints } from './detect.js';
+import { checkShapes } from './check-shapes.js';
+import { detect } from './detect.js';
 import type { Library, Part } from './formats/recognise.js';
 import { readFacts, readImageProcessor } from './formats/sidecars.js';
+import { HEADS_FLAG, type Hints } from './hints.js';
 import { parameterShapes } from './parameters.js';
 import { type ModelSpec, modelSpecSchema } from './spec.js';
 
@@ -37,7 +39,7 @@ export interface Reading {
   readonly ignored: readonly string[];
   /** Biases that are zeros because the file does not have them. */
   readonly filled: readonly string[];
-  /** What was taken from where, one line each. */
+  /** What of the files beside it was left aside, one line each. */
   readonly notes: readonly string[];
 }
 

@@ -76,7 +76,7 @@ export interface ConvertPlan {
   readonly preprocess: Preprocess | null;
   /** Named classes. */
   readonly labels: number;
-  /** What was taken from where, or left aside, one line each. */
+  /** What of the files beside the source was left aside, one line each. */
   readonly notes: readonly string[];
 }
 

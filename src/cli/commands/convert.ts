@@ -133,6 +133,7 @@ async function render(plan: ConvertPlan): Promise<string> {
       ? []
       : [['positions', `${resized.from.join('x')} resized to ${resized.to.join('x')} (${resized.filter})`] as const]),
     ['preprocessing', preprocess === null ? 'not known; give --mean and --std' : preprocessText(preprocess)],
+    ...plan.notes.map((note) => ['note', note] as const),
     ['labels', labels === 0 ? 'none' : String(labels)],
   ]);
 }
