@@ -72,6 +72,15 @@ export * from './ops/index.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
 export {
+  type CheckpointDiff,
+  type DifferenceKind,
+  type DiffSide,
+  diffCheckpoints,
+  type FieldDifference,
+  type TensorDifference,
+  type TensorFacts,
+} from './stages/diff.js';
+export {
   checkDistill,
   type DistillConfig,
   type DistillInputs,

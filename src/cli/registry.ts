@@ -66,6 +66,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/inspect.js')).inspectCommand,
   },
   {
+    name: 'diff',
+    summary: 'Compare two checkpoints: what they say, and their tensors value by value',
+    group: 'Look',
+    load: async () => (await import('./commands/diff.js')).diffCommand,
+  },
+  {
     name: 'doctor',
     summary: 'Try every engine and device, and say how to repair what fails',
     group: 'Look',
