@@ -2,8 +2,9 @@
 import { ConfigError } from '../base/errors.js';
 import { artifactFile, type LineageParent } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
+import type { Hints } from '../model/detect.js';
 import { initialise } from '../model/initialise.js';
-import { loadModel } from '../model/load.js';
+import { loadModel, loadModelSpec } from '../model/load.js';
 import { isHead } from '../model/parameters.js';
 import { preprocessFor } from '../model/preprocess.js';
 import { type PositionFilter, resizePositions } from '../model/resize-positions.js';
@@ -33,9 +34,8 @@ export function inputFiles(inputs: StartInputs): string[] {
 /** @throws CheckpointError, ModelError; ConfigError when templates and scalers do not belong together. */
 export async function loadStart(inputs: StartInputs): Promise<StartModel> {
   if ('model' in inputs) {
-    const { model: source, heads } = inputs;
-    const hints = { insteadOfModel: '--templates and --scalers', ...(heads === undefined ? {} : { heads }) };
-    const { spec, values, sha256 } = await loadModel(source, hints);
+    const { model: source } = inputs;
+    const { spec, values, sha256 } = await loadModel(source, hintsOf(inputs));
     return { source, spec, values, parents: [{ name: 'model', sha256 }] };
   }
   const [bank, scalers] = await Promise.all([loadTemplates(inputs.templates), loadScalers(inputs.scalers)]);
@@ -50,6 +50,25 @@ export async function loadStart(inputs: StartInputs): Promise<StartModel> {
       { name: 'scalers', sha256: scalers.sha256 },
     ],
   };
+}
+
+/**
+ * The spec of the model alone; weights of a checkpoint are not read.
+ *
+ * @throws as {@link loadStart}
+ */
+export async function loadStartSpec(inputs: StartInputs): Promise<Pick<StartModel, 'source' | 'spec'>> {
+  if (!('model' in inputs)) {
+    const [bank, scalers] = await Promise.all([loadTemplates(inputs.templates), loadScalers(inputs.scalers)]);
+    checkTogether({ path: inputs.templates, bank }, { path: inputs.scalers, scalers });
+    return { source: inputs.scalers, spec: scalers.spec.model };
+  }
+  const { spec } = await loadModelSpec(inputs.model, hintsOf(inputs));
+  return { source: inputs.model, spec };
+}
+
+function hintsOf({ heads }: { readonly heads?: number }): Hints {
+  return { insteadOfModel: '--templates and --scalers', ...(heads === undefined ? {} : { heads }) };
 }
 
 export interface DownstreamSettings {
