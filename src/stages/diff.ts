@@ -122,10 +122,11 @@ async function compare(a: Opened, b: Opened): Promise<CheckpointDiff> {
     if (found.difference) differences.push(found.difference);
   }
   differences.sort((x, y) => rank(x) - rank(y) || (y.largest ?? 0) - (x.largest ?? 0));
-  const valued = differences.filter(({ largest }) => (largest ?? 0) > 0);
-  const [first, ...others] = valued;
-  const largest =
-    first && others.reduce((most, each) => ((each.largest ?? 0) > (most.largest ?? 0) ? each : most), first);
+  const largest = differences.reduce<CheckpointDiff['largest']>(
+    (most, each) =>
+      (each.largest ?? 0) > (most?.difference ?? 0) ? { name: each.name, difference: each.largest ?? 0 } : most,
+    null,
+  );
   const fields = compareFields(a, b);
   const isSame = Object.values(fields).every(({ length }) => length === 0) && a.info?.kind === b.info?.kind;
   return {
@@ -136,7 +137,7 @@ async function compare(a: Opened, b: Opened): Promise<CheckpointDiff> {
     names,
     ...fields,
     tensors: pairs.length,
-    largest: largest ? { name: largest.name, difference: largest.largest ?? 0 } : null,
+    largest,
     bothNaN,
     differences,
     notes,
