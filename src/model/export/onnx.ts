@@ -33,6 +33,20 @@ export interface OnnxOptions {
   readonly softmax: boolean;
 }
 
+/** What the model gives, and the name of its output. */
+export function outputOf({ softmax }: OnnxOptions): OnnxOutput {
+  return softmax ? 'probabilities' : 'logits';
+}
+
+/** Input `[batch, channels, height, width]` and output `[batch, classes]`. */
+export function onnxInterface(spec: ModelSpec, output: string) {
+  const value = (name: string, ...shape: (number | string)[]) => ({ name, type: 'float32' as const, shape });
+  return {
+    input: value(PIXEL_VALUES, BATCH, spec.channels, ...spec.image),
+    output: value(output, BATCH, spec.classes),
+  };
+}
+
 /**
  * The model as one ONNX file: input `pixel_values` float32 `[batch, channels, height, width]`, output `logits` (or
  * `probabilities`) `[batch, classes]`, any batch; weights under their timm names and shapes.
@@ -56,14 +70,11 @@ export function onnxModelParts({ spec, values }: OnnxSource, { softmax }: OnnxOp
     if (!shape || !tensor) throw new Error(`internal: parameter ${name} is missing`);
     return { shape, values: tensor };
   });
-  const output: OnnxOutput = softmax ? 'probabilities' : 'logits';
+  const output = outputOf({ softmax });
   recordVit(graph, spec, PIXEL_VALUES, 'logits');
   if (softmax) graph.node(output, 'Softmax', ['logits']);
-  const [height, width] = spec.image;
-  const finished = graph.finish(
-    [{ name: PIXEL_VALUES, type: 'float32', shape: [BATCH, spec.channels, height, width] }],
-    [{ name: output, type: 'float32', shape: [BATCH, spec.classes] }],
-  );
+  const ends = onnxInterface(spec, output);
+  const finished = graph.finish([ends.input], [ends.output]);
   const producer = { name: 'wave', version: toolVersion() };
   const metadata = onnxMetadata(spec, output, `${producer.name} ${producer.version}`);
   const parts = onnxParts(finished, { irVersion: IR_VERSION, opset: ONNX_OPSET, producer, metadata });
