@@ -58,6 +58,8 @@ export {
   resolveModel,
 } from './model/config.js';
 export { detectSpec, type Hints, type Shapes } from './model/detect.js';
+export type { ExportFormat, ExportModel, ExportOptions, ExportPlan, FormatEntry } from './model/export/format.js';
+export { FORMATS, findFormat } from './model/export/registry.js';
 export { collect, type Fill } from './model/fill.js';
 export { forward, type Parameters } from './model/forward.js';
 export { initialise, initialiser } from './model/initialise.js';
@@ -80,6 +82,7 @@ export {
   distillSchema,
   type ModelSize,
 } from './stages/distill.js';
+export { epsilonChange, type LogitChange } from './stages/epsilon.js';
 export {
   type EvaluateConfig,
   type EvaluateResult,
@@ -87,6 +90,14 @@ export {
   evaluate,
   evaluateSchema,
 } from './stages/evaluate.js';
+export {
+  checkExport,
+  type ExportResult,
+  type ExportSettings,
+  type ExportSummary,
+  exportModel,
+} from './stages/export.js';
+export type { ExportFolder } from './stages/export-folder.js';
 export {
   checkFinetune,
   type FinetuneConfig,

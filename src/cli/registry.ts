@@ -60,6 +60,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.js')).predictCommand,
   },
   {
+    name: 'export',
+    summary: 'Write a model as timm or Hugging Face save it, and check that it is the same',
+    group: 'Use',
+    load: async () => (await import('./commands/export.js')).exportCommand,
+  },
+  {
     name: 'inspect',
     summary: 'List the tensors, parameters and history of a checkpoint',
     group: 'Look',

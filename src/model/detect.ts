@@ -27,7 +27,7 @@ export const HEADS_FLAG = '--heads';
 export const ANCESTOR_HEADS_FLAG = '--ancestor-heads';
 
 /** What timm's ViTs add to the variance; it is built into timm and stands in no file. */
-const TIMM_EPS = 1e-6;
+export const TIMM_EPS = 1e-6;
 
 /** A checkpoint of another library, understood. */
 export interface Detected extends Recognised {

@@ -8,6 +8,7 @@ export const POSITION_FILTERS = {
   huggingface: 'bicubic',
 } as const satisfies Record<string, Filter>;
 export type PositionFilter = keyof typeof POSITION_FILTERS;
+export const POSITION_FILTER_NAMES = ['timm', 'huggingface'] as const satisfies readonly PositionFilter[];
 
 interface Model {
   readonly spec: ModelSpec;

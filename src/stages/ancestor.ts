@@ -2,7 +2,7 @@
 import { ConfigError, InterruptedError } from '../base/errors.js';
 import { type Dataset, Loader } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
-import { checkFits } from '../model/config.js';
+import { checkFits, convertRemedy } from '../model/config.js';
 import { ANCESTOR_HEADS_FLAG } from '../model/detect.js';
 import { type LoadedModel, loadModel } from '../model/load.js';
 import { preprocessFor } from '../model/preprocess.js';
@@ -38,7 +38,8 @@ export async function openAncestor(
 ): Promise<LoadedModel> {
   const ancestor = await loadModel(path, { headsFlag: ANCESTOR_HEADS_FLAG, ...(heads === undefined ? {} : { heads }) });
   const image = [source.height, source.width] as const;
-  checkFits(ancestor.spec, { channels, classes: source.classes, image }, 'ancestor');
+  const remedy = convertRemedy(path, ancestor.spec, image);
+  checkFits(ancestor.spec, { channels, classes: source.classes, image }, { role: 'ancestor', remedy });
   warnOfOtherPixels(ancestor.spec, preprocessFor(mean, std, channels), context, 'ancestor');
   return ancestor;
 }

@@ -3,14 +3,14 @@ import { z } from 'zod';
 import { InterruptedError } from '../base/errors.js';
 import { Loader, openData } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
-import { checkFits } from '../model/config.js';
+import { checkFits, convertRemedy } from '../model/config.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
 import { distillShape, fitKdSchema } from './distill-config.js';
 import { warnOfOtherPixels } from './pixels.js';
 import { commonShape, modelShape } from './schemas.js';
-import { loadStart, type StartInputs } from './start-model.js';
+import { loadStart, RESIZE_SCALERS, type StartInputs } from './start-model.js';
 
 /** The configuration of a training run serves as it is: what only training needs is checked and not used. */
 export const evaluateSchema = z.strictObject({
@@ -48,12 +48,15 @@ export async function evaluate(
   context: StageContext,
 ): Promise<EvaluateResult> {
   checkEngine(config.engine);
-  const { spec, values } = await loadStart(typeof source === 'string' ? { model: source } : source);
+  const inputs = typeof source === 'string' ? { model: source } : source;
+  const { spec, values } = await loadStart(inputs);
   context.emit({ type: 'phase', text: 'opening data' });
   const dataset = await openData(config.data, 'test', { seed: config.seed });
   const { channels } = dataset;
   const { classes, height, width } = dataset.source;
-  checkFits(spec, { channels, classes, image: [height, width] });
+  const image = [height, width] as const;
+  const remedy = 'model' in inputs ? convertRemedy(inputs.model, spec, image) : RESIZE_SCALERS;
+  checkFits(spec, { channels, classes, image }, { remedy });
   const { mean, std } = config.data;
   warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);
   const { batch } = config.eval;

@@ -21,8 +21,12 @@ const schema = z.object({
 });
 
 const MODEL_TYPES = ['vit', 'deit'];
-/** What transformers calls classes that nobody named. */
 const UNNAMED = /^LABEL_\d+$/;
+
+/** Whether a class has the name that transformers gives to those that nobody named. */
+export function isUnnamed(label: string): boolean {
+  return UNNAMED.test(label);
+}
 
 /**
  * Fields that a file may leave out, with the values that transformers takes then (`ViTConfig` and `DeiTConfig` agree).
@@ -76,5 +80,5 @@ function labelsOf(id2label: Readonly<Record<string, string>>, path: string): str
     if (label !== undefined) return label;
     throw new ModelError(`${path}: id2label has ${count} classes and no ${id}; number them from 0 without a gap`);
   });
-  return labels.every((label) => UNNAMED.test(label)) ? undefined : labels;
+  return labels.every(isUnnamed) ? undefined : labels;
 }
