@@ -13,15 +13,9 @@ import type { InferenceProgram } from '../../engine/types.js';
 import { forward } from '../forward.js';
 import { parameterShapes } from '../parameters.js';
 import { geometry, type ModelSpec } from '../spec.js';
-import { ONNX_OPSET, type OnnxOptions, type OnnxSource, onnxInterface, outputOf, PIXEL_VALUES } from './onnx.js';
+import type { Agreement, ExportModel } from './format.js';
+import { ONNX_OPSET, type OnnxOptions, onnxInterface, outputOf, PIXEL_VALUES } from './onnx.js';
 import { onnxSpec } from './onnx-metadata.js';
-
-/** What the check has found. */
-export interface OnnxAgreement {
-  /** Largest difference of an output, relative to the largest logit. */
-  readonly difference: number;
-  readonly opset: number;
-}
 
 /** Largest difference that float32 sums in another order explain, with room. */
 export const MOST_DIFFERENCE = 1e-4;
@@ -40,9 +34,9 @@ const NO_OPTIMISER = { beta1: 0, beta2: 0, epsilon: 0 } as const;
  */
 export async function checkOnnxFile(
   path: string,
-  model: OnnxSource,
+  model: ExportModel,
   options: OnnxOptions & { readonly threads: number },
-): Promise<OnnxAgreement> {
+): Promise<Agreement> {
   const { spec } = model;
   const { threads, softmax } = options;
   const output = outputOf(options);
@@ -76,7 +70,7 @@ function randomImages({ channels, image }: ModelSpec): Float32Array {
 }
 
 /** Logits of the engine, image by image: `[IMAGES, classes]`. */
-async function ownLogits({ spec, values }: OnnxSource, images: Float32Array, threads: number): Promise<Float32Array> {
+async function ownLogits({ spec, values }: ExportModel, images: Float32Array, threads: number): Promise<Float32Array> {
   const rule = { trained: false, weightDecay: 0, learningRateScale: 1 };
   const entries = new Map(
     [...parameterShapes(spec)].map(([name, shape]) => [

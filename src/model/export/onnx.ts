@@ -2,8 +2,9 @@
 import { ModelError } from '../../base/errors.js';
 import { toolVersion } from '../../base/version.js';
 import { onnxParts, partsLength } from '../../engine/ort/onnx-parts.js';
-import { parameterShapes } from '../parameters.js';
+import { parameterCount, parameterShapes } from '../parameters.js';
 import type { ModelSpec } from '../spec.js';
+import type { ExportModel } from './format.js';
 import { OnnxGraph } from './onnx-graph.js';
 import { type OnnxOutput, onnxMetadata } from './onnx-metadata.js';
 import { recordVit } from './onnx-vit.js';
@@ -20,13 +21,6 @@ const BATCH = 'batch';
 
 /** The largest message that protobuf allows, bytes. */
 const MOST_BYTES = 2 ** 31 - 1;
-
-/** A model to write. */
-export interface OnnxSource {
-  readonly spec: ModelSpec;
-  /** By timm name. */
-  readonly values: ReadonlyMap<string, Float32Array>;
-}
 
 export interface OnnxOptions {
   /** Probabilities instead of logits. */
@@ -53,7 +47,7 @@ export function onnxInterface(spec: ModelSpec, output: string) {
  *
  * @throws ModelError when the file would be larger than ONNX files can be (2 GB).
  */
-export function onnxModel(model: OnnxSource, options: OnnxOptions): Uint8Array {
+export function onnxModel(model: ExportModel, options: OnnxOptions): Uint8Array {
   return Buffer.concat(onnxModelParts(model, options));
 }
 
@@ -63,7 +57,7 @@ export function onnxModel(model: OnnxSource, options: OnnxOptions): Uint8Array {
  *
  * @throws ModelError as {@link onnxModel}.
  */
-export function onnxModelParts({ spec, values }: OnnxSource, { softmax }: OnnxOptions): readonly Uint8Array[] {
+export function onnxModelParts({ spec, values }: ExportModel, { softmax }: OnnxOptions): readonly Uint8Array[] {
   const shapes = parameterShapes(spec);
   const graph = new OnnxGraph((name) => {
     const [shape, tensor] = [shapes.get(name), values.get(name)];
@@ -78,11 +72,24 @@ export function onnxModelParts({ spec, values }: OnnxSource, { softmax }: OnnxOp
   const producer = { name: 'wave', version: toolVersion() };
   const metadata = onnxMetadata(spec, output, `${producer.name} ${producer.version}`);
   const parts = onnxParts(finished, { irVersion: IR_VERSION, opset: ONNX_OPSET, producer, metadata });
-  const bytes = partsLength(parts);
-  if (bytes > MOST_BYTES) {
-    throw new ModelError(
-      `model: would be an ONNX file of ${(bytes / 2 ** 30).toFixed(1)} GiB, ONNX files have at most 2; export it as timm or hf`,
-    );
-  }
+  refuseLarger(partsLength(parts), 'model');
   return parts;
+}
+
+/**
+ * Refuses a model that is too large as soon as its sizes are known.
+ *
+ * @param source what to call the model in the message
+ * @throws ModelError
+ */
+export function checkOnnxSize(spec: ModelSpec, source: string): void {
+  refuseLarger(parameterCount(spec) * Float32Array.BYTES_PER_ELEMENT, source);
+}
+
+function refuseLarger(bytes: number, source: string): void {
+  if (bytes <= MOST_BYTES) return;
+  const size = (bytes / 2 ** 30).toFixed(1);
+  throw new ModelError(
+    `${source}: would be an ONNX file of ${size} GiB, and none can be larger than 2; use --format timm or hf`,
+  );
 }

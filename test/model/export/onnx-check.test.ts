@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { elementCount } from '#wave/base/shape.js';
-import { ONNX_OPSET, type OnnxSource, onnxModel } from '#wave/model/export/onnx.js';
+import type { ExportModel } from '#wave/model/export/format.js';
+import { ONNX_OPSET, onnxModel } from '#wave/model/export/onnx.js';
 import { checkOnnxFile, MOST_DIFFERENCE } from '#wave/model/export/onnx-check.js';
 import { parameterShapes } from '#wave/model/parameters.js';
 import type { ModelSpec } from '#wave/model/spec.js';
@@ -17,8 +18,8 @@ const values = valuesOf(spec);
 
 /** What the check says of the file of `written`, when `model` was to be written. */
 async function check(
-  written: OnnxSource,
-  options: { readonly model?: OnnxSource; readonly softmax?: boolean; readonly writtenSoftmax?: boolean } = {},
+  written: ExportModel,
+  options: { readonly model?: ExportModel; readonly softmax?: boolean; readonly writtenSoftmax?: boolean } = {},
 ) {
   const { model = { spec, values }, softmax = false, writtenSoftmax = softmax } = options;
   const path = join(temporaryFolder(), 'model.onnx');
