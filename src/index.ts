@@ -58,7 +58,16 @@ export {
   resolveModel,
 } from './model/config.js';
 export { detectSpec, type Hints, type Shapes } from './model/detect.js';
-export type { ExportFormat, ExportModel, ExportOptions, ExportPlan, FormatEntry } from './model/export/format.js';
+export type {
+  Agreement,
+  ExportFormat,
+  ExportModel,
+  ExportOptions,
+  ExportPlan,
+  FormatEntry,
+} from './model/export/format.js';
+export { ONNX_OPSET, type OnnxOptions, onnxModel, onnxModelParts } from './model/export/onnx.js';
+export { checkOnnxFile } from './model/export/onnx-check.js';
 export { FORMATS, findFormat } from './model/export/registry.js';
 export { collect, type Fill } from './model/fill.js';
 export { forward, type Parameters } from './model/forward.js';

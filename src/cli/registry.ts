@@ -61,7 +61,7 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'export',
-    summary: 'Write a model as timm or Hugging Face save it, and check that it is the same',
+    summary: 'Write a model for timm, Hugging Face or ONNX, and check that it is the same',
     group: 'Use',
     load: async () => (await import('./commands/export.js')).exportCommand,
   },
