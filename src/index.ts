@@ -58,7 +58,16 @@ export {
   resolveModel,
 } from './model/config.js';
 export { detectSpec, type Hints, type Shapes } from './model/detect.js';
-export type { ExportFormat, ExportModel, ExportOptions, ExportPlan, FormatEntry } from './model/export/format.js';
+export type {
+  Agreement,
+  ExportFormat,
+  ExportModel,
+  ExportOptions,
+  ExportPlan,
+  FormatEntry,
+} from './model/export/format.js';
+export { ONNX_OPSET, type OnnxOptions, onnxModel, onnxModelParts } from './model/export/onnx.js';
+export { checkOnnxFile } from './model/export/onnx-check.js';
 export { FORMATS, findFormat } from './model/export/registry.js';
 export { collect, type Fill } from './model/fill.js';
 export { forward, type Parameters } from './model/forward.js';
@@ -75,6 +84,15 @@ export * from './ops/index.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
 export { type ConvertOptions, type ConvertPlan, type ConvertResult, checkConvert, convert } from './stages/convert.js';
+export {
+  type CheckpointDiff,
+  type DifferenceKind,
+  type DiffSide,
+  diffCheckpoints,
+  type FieldDifference,
+  type TensorDifference,
+  type TensorFacts,
+} from './stages/diff.js';
 export {
   checkDistill,
   type DistillConfig,
