@@ -1,8 +1,8 @@
 /** Stage `exportModel`: a model as the files of another library, opened again and compared before it counts as done. */
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { InterruptedError } from '../base/errors.js';
-import type { ExportOptions, ExportPlan } from '../model/export/format.js';
+import { ConfigError, InterruptedError } from '../base/errors.js';
+import type { Agreement, ExportOptions, ExportPlan } from '../model/export/format.js';
 import { findFormat } from '../model/export/registry.js';
 import { parameterCount } from '../model/parameters.js';
 import { geometry, type ModelSpec } from '../model/spec.js';
@@ -37,6 +37,8 @@ export interface ExportResult extends ExportSummary {
   readonly bytes: number;
   /** Change of the logits on a few random images, for a format that has another epsilon than the model. */
   readonly epsilonChange?: LogitChange;
+  /** For a format that is a program, which is run to compare it. */
+  readonly agreement?: Agreement;
   readonly seconds: number;
 }
 
@@ -56,11 +58,12 @@ export async function checkExport(
 }
 
 /**
- * Writes a model as another library saves it, and reads it back: every value must be the same to the bit.
+ * Writes a model as another library saves it, and reads it back: every value must be the same to the bit. What is a program
+ * is run instead, and must agree but for rounding.
  *
  * @param source path of a model; or with `heads`, for a checkpoint that does not tell them; or templates and the scalers of
  * a target, of which the weights are made first
- * @throws ConfigError for an unknown format, or a folder that may not be written; ModelError when the format cannot express
+ * @throws ConfigError for an unknown format, an option that it does not take, or a folder that may not be written; ModelError when the format cannot express
  * the model, or what was written is not what is read back; CheckpointError, WriteError; InterruptedError when
  * `context.signal` was aborted. Nothing is left in the folder then.
  */
@@ -81,9 +84,11 @@ export async function exportModel(
   for (const text of plan.warnings) context.emit({ type: 'warning', text });
   context.emit({ type: 'phase', text: `writing ${out.dir}` });
   await openExportFolder(out, plan);
+  let agreement: Agreement | undefined;
   try {
     await format.write(out.dir, model, plan, settings);
-    await format.verify(out.dir, model, plan, settings);
+    context.emit({ type: 'phase', text: 'opening it again and comparing' });
+    agreement = await format.verify(out.dir, model, plan, settings);
   } catch (error) {
     for (const name of plan.files) await rm(join(out.dir, name), { force: true });
     throw error;
@@ -91,7 +96,7 @@ export async function exportModel(
   let bytes = 0;
   for (const name of plan.files) bytes += (await stat(join(out.dir, name))).size;
   const seconds = (performance.now() - start) / 1000;
-  return { ...summary, bytes, ...(change && { epsilonChange: change }), seconds };
+  return { ...summary, bytes, ...(change && { epsilonChange: change }), ...(agreement && { agreement }), seconds };
 }
 
 function inputsOf(source: string | StartInputs): StartInputs {
@@ -104,7 +109,11 @@ async function prepare(
   settings: ExportSettings,
   out: ExportFolder,
 ) {
-  const format = await findFormat(settings.format).load();
+  const entry = findFormat(settings.format);
+  if (settings.softmax && !entry.softmax) {
+    throw new ConfigError(`--softmax: ${entry.name} holds weights, not what is made of logits; leave it out`);
+  }
+  const format = await entry.load();
   geometry(spec);
   const plan = format.plan(spec, source, settings);
   await checkExportFolder(out, plan, inputFiles(inputs));

@@ -1,4 +1,5 @@
 /** `wave export`: a model as the files of another library. */
+import type { Agreement } from '../../model/export/format.js';
 import { FORMATS } from '../../model/export/registry.js';
 import type { ExportResult, ExportSummary } from '../../stages/export.js';
 import type { Arguments } from '../arguments.js';
@@ -25,6 +26,12 @@ export const exportCommand: Command = {
       group: 'Options',
       choices: FORMATS.map(({ name }) => name),
     }),
+    {
+      name: 'softmax',
+      type: 'boolean',
+      description: 'onnx: the model gives probabilities instead of logits',
+      group: 'Options',
+    },
     flags.heads,
     flags.templates,
     flags.scalers,
@@ -52,6 +59,10 @@ export const exportCommand: Command = {
       command: 'wave export runs/mnist --format hf --out runs/mnist-export --dry-run',
       purpose: 'Can transformers hold this model, and in which files?',
     },
+    {
+      command: 'wave export runs/mnist --format onnx --softmax --out runs/mnist-onnx',
+      purpose: 'A program for onnxruntime that gives probabilities',
+    },
   ],
   run,
 };
@@ -59,7 +70,7 @@ export const exportCommand: Command = {
 async function run(args: Arguments, session: Session): Promise<Outcome> {
   const source = modelSource(args, 'MODEL');
   const { checkExport, exportModel } = await import('../../stages/export.js');
-  const settings = { format: args.needText('format') };
+  const settings = { format: args.needText('format'), softmax: args.has('softmax') };
   const out = { dir: args.needText('out'), force: args.has('force') };
   if (args.has('dry-run')) {
     const summary = await checkExport(source, settings, out);
@@ -81,5 +92,14 @@ async function render(summary: ExportSummary, written?: ExportResult): Promise<s
     ['size', `depth ${spec.depth}, width ${spec.width}, ${count(spec.heads, 'head')}`],
     ['parameters', String(summary.parameters)],
     ...(written === undefined ? [] : [['bytes', `${written.bytes}, opened again and compared`] as const]),
+    ...(written?.agreement === undefined ? [] : agreementRows(written.agreement)),
   ]);
+}
+
+function agreementRows({ opset, difference }: Agreement): [string, string][] {
+  const comparison = `${difference.toPrecision(2)} of the largest logit, onnxruntime against the model`;
+  return [
+    ['operators', `set ${opset}`],
+    ['difference', comparison],
+  ];
 }

@@ -28,6 +28,14 @@ export interface ExportPlan {
   readonly warnings: readonly string[];
 }
 
+/** How well what a runtime makes of the files agrees with the model, for a format that is a program. */
+export interface Agreement {
+  /** Largest difference of an output, relative to the largest logit. */
+  readonly difference: number;
+  /** Version of the operators that the program is written in. */
+  readonly opset: number;
+}
+
 /** A format of another library. */
 export interface ExportFormat {
   /**
@@ -44,9 +52,10 @@ export interface ExportFormat {
   /**
    * Opens what was written as a stranger's file, and compares.
    *
+   * @returns how well it agrees; undefined for a format whose values were compared to the bit
    * @throws ModelError when it is not the model that was to be written.
    */
-  verify(dir: string, model: ExportModel, plan: ExportPlan, options: ExportOptions): Promise<void>;
+  verify(dir: string, model: ExportModel, plan: ExportPlan, options: ExportOptions): Promise<Agreement | undefined>;
 }
 
 /** A format by name. */
@@ -54,5 +63,7 @@ export interface FormatEntry {
   /** As `--format` takes it. */
   readonly name: string;
   readonly summary: string;
+  /** Takes `ExportOptions.softmax`. */
+  readonly softmax?: true;
   readonly load: () => Promise<ExportFormat>;
 }

@@ -14,6 +14,12 @@ export const FORMATS: readonly FormatEntry[] = [
     summary: 'a folder for from_pretrained of transformers, as ViT or DeiT; models that read their class token',
     load: async () => (await import('./huggingface.js')).huggingFaceFormat,
   },
+  {
+    name: 'onnx',
+    summary: 'model.onnx for onnxruntime and others: pixels in, logits out, any batch; every model up to 2 GB',
+    softmax: true,
+    load: async () => (await import('./onnx-format.js')).onnxFormat,
+  },
 ];
 
 /** @throws ConfigError when there is no such format. */
