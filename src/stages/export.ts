@@ -5,6 +5,7 @@ import { ConfigError, InterruptedError } from '../base/errors.js';
 import type { Agreement, ExportOptions, ExportPlan } from '../model/export/format.js';
 import { findFormat } from '../model/export/registry.js';
 import { parameterCount } from '../model/parameters.js';
+import { changedPreprocess, type PreprocessChanges } from '../model/preprocess.js';
 import { geometry, type ModelSpec } from '../model/spec.js';
 import type { StageContext } from './context.js';
 import { epsilonChange, type LogitChange } from './epsilon.js';
@@ -15,6 +16,8 @@ import { inputFiles, loadStart, loadStartSpec, type StartInputs, type StartModel
 export interface ExportSettings extends ExportOptions {
   /** One of `FORMATS`. */
   readonly format: string;
+  /** What to say about images in place of what the model says. */
+  readonly preprocess?: PreprocessChanges;
 }
 
 /** What is written, or would be. */
@@ -53,7 +56,7 @@ export async function checkExport(
   out: ExportFolder,
 ): Promise<ExportSummary> {
   const inputs = inputsOf(source);
-  const { summary } = await prepare(await loadStartSpec(inputs), inputs, settings, out);
+  const { summary } = await prepare(prepared(await loadStartSpec(inputs), settings), inputs, settings, out);
   return summary;
 }
 
@@ -63,9 +66,9 @@ export async function checkExport(
  *
  * @param source path of a model; or with `heads`, for a checkpoint that does not tell them; or templates and the scalers of
  * a target, of which the weights are made first
- * @throws ConfigError for an unknown format, an option that it does not take, or a folder that may not be written; ModelError when the format cannot express
- * the model, or what was written is not what is read back; CheckpointError, WriteError; InterruptedError when
- * `context.signal` was aborted. Nothing is left in the folder then.
+ * @throws ConfigError for an unknown format, an option that it does not take, preprocessing that cannot be, or a folder that
+ * may not be written; ModelError when the format cannot express the model, or what was written is not what is read back;
+ * CheckpointError, WriteError; InterruptedError when `context.signal` was aborted. Nothing is left in the folder then.
  */
 export async function exportModel(
   source: string | StartInputs,
@@ -77,7 +80,7 @@ export async function exportModel(
   const inputs = inputsOf(source);
   // Whatever is wrong shows before the weights are read, or made.
   await checkExport(inputs, settings, out);
-  const model = await loadStart(inputs);
+  const model = prepared(await loadStart(inputs), settings);
   const { format, plan, summary } = await prepare(model, inputs, settings, out);
   const change = await changeOf(model, plan, settings, context);
   if (context.signal.aborted) throw new InterruptedError('stopped; nothing was written');
@@ -101,6 +104,12 @@ export async function exportModel(
 
 function inputsOf(source: string | StartInputs): StartInputs {
   return typeof source === 'string' ? { model: source } : source;
+}
+
+/** A model with the preprocessing that it is to have. */
+function prepared<Model extends Pick<StartModel, 'spec'>>(model: Model, { preprocess = {} }: ExportSettings): Model {
+  const changed = changedPreprocess(model.spec, preprocess);
+  return { ...model, spec: { ...model.spec, ...(changed && { preprocess: changed }) } };
 }
 
 async function prepare(

@@ -166,6 +166,19 @@ describe('preprocessing', () => {
     expect(existsSync(dir)).toBe(false);
   });
 
+  it('can be said', async () => {
+    const { preprocess: _, ...spec } = SMALL;
+    const preprocess = { mean: [0.5], std: [0.1, 0.2, 0.3], cropPct: 0.5, resizeMode: 'squash' } as const;
+    await exportModel(await saved(folder, spec), { ...hf, preprocess }, out(), context());
+    expect((await loadModel(dir)).spec.preprocess).toEqual({
+      mean: [0.5, 0.5, 0.5],
+      std: [0.1, 0.2, 0.3],
+      resize: [32, 48],
+      resize_mode: 'squash',
+      interpolation: 'bicubic',
+    });
+  });
+
   it('is refused for Hugging Face where no processor covers two sizes', async () => {
     const spec = { ...SMALL, preprocess: { mean: [0.5], std: [0.5], resize: [20, 30] as [number, number] } };
     const done = exportModel(await saved(folder, spec), hf, out(), context());

@@ -34,7 +34,7 @@ export function imageProcessor(spec: ModelSpec, source: string): object {
   if (resize[0] !== resize[1]) {
     throw new ModelError(
       `${source}: images are resized to cover ${resize.join('x')}, which no image processor of transformers does; ` +
-        'use --format timm, or another --resize or --resize-mode',
+        'use --format timm, or say --resize-mode squash',
     );
   }
   // The processor of CLIP is the plain one that keeps proportions; others add a margin of their own.

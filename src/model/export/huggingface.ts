@@ -28,8 +28,8 @@ export const huggingFaceFormat: ExportFormat = {
     const preprocess = fullPreprocess(spec);
     if (preprocess === undefined) {
       throw new ModelError(
-        `${source}: does not say how its images are normalised, which preprocessor_config.json has to; convert it with ` +
-          'wave convert --mean LIST --std LIST',
+        `${source}: does not say how its images are normalised, which preprocessor_config.json has to; give --mean and ` +
+          '--std',
       );
     }
     imageProcessor({ ...spec, preprocess }, source);

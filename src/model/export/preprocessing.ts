@@ -1,4 +1,5 @@
 /** A model's preprocessing with nothing left to defaults. */
+import { preprocessFor } from '../preprocess.js';
 import type { ModelSpec, Preprocess } from '../spec.js';
 
 /** Preprocessing in which everything is said. */
@@ -8,10 +9,11 @@ export type FullPreprocess = { readonly [Key in keyof Preprocess]-?: NonNullable
 export function fullPreprocess({
   preprocess,
   image,
-}: Pick<ModelSpec, 'preprocess' | 'image'>): FullPreprocess | undefined {
+  channels,
+}: Pick<ModelSpec, 'preprocess' | 'image' | 'channels'>): FullPreprocess | undefined {
   if (preprocess === undefined) return undefined;
-  const { mean, std, resize = image, resize_mode = 'shortest', interpolation = 'bicubic' } = preprocess;
-  return { mean, std, resize, resize_mode, interpolation };
+  const { resize = image, resize_mode = 'shortest', interpolation = 'bicubic' } = preprocess;
+  return { ...preprocessFor(preprocess.mean, preprocess.std, channels), resize, resize_mode, interpolation };
 }
 
 /** Names of the classes, where there is one for each of them. */

@@ -112,8 +112,8 @@ function storedPreprocess(
   if (preprocess === undefined) {
     return {
       warnings: [
-        `${source} does not say how its images are normalised: config.json has no mean and std, and timm will take ` +
-          "ImageNet's",
+        `${source} does not say how its images are normalised: config.json has no mean and std, and timm takes ` +
+          "ImageNet's; give --mean and --std",
       ],
     };
   }
@@ -132,11 +132,10 @@ function resizedBy(crop: number, image: readonly [number, number]): [number, num
 
 /** The share of the resized image that the crop keeps: the shortest number that timm's arithmetic takes to `resize`. */
 function cropFor(resize: readonly [number, number], image: readonly [number, number]): number {
-  const candidates = ([0, 1] as const).flatMap((side) => {
-    const share = image[side] / resize[side];
-    // The sizes are rounded down: one half more is as far as one can get from the next ones.
-    return [Math.floor(share * 100) / 100, Math.floor(share * 1000) / 1000, share, image[side] / (resize[side] + 0.5)];
-  });
-  const exact = candidates.find((crop) => crop > 0 && resizedBy(crop, image).join() === resize.join());
-  return exact ?? image[0] / (resize[0] + 0.5);
+  // Sizes are rounded down, so each side allows for a range of shares.
+  const most = Math.min(image[0] / resize[0], image[1] / resize[1]);
+  const least = Math.max(image[0] / (resize[0] + 1), image[1] / (resize[1] + 1));
+  const short = [1, 2, 3, 4].map((digits) => Math.floor(most * 10 ** digits) / 10 ** digits);
+  const exact = (crop: number) => crop > 0 && resizedBy(crop, image).join() === resize.join();
+  return [...short, most, (least + most) / 2].find(exact) ?? image[0] / (resize[0] + 0.5);
 }
