@@ -6,7 +6,7 @@ import type { FormatEntry } from './format.js';
 export const FORMATS: readonly FormatEntry[] = [
   {
     name: 'timm',
-    summary: "a folder for timm.create_model('local-dir:DIR', pretrained=True); every model",
+    summary: "a folder for timm.create_model('local-dir:DIR', pretrained=True), which transformers opens too",
     load: async () => (await import('./timm.js')).timmFormat,
   },
   {
