@@ -72,16 +72,18 @@ export { FORMATS, findFormat } from './model/export/registry.js';
 export { collect, type Fill } from './model/fill.js';
 export { forward, type Parameters } from './model/forward.js';
 export { initialise, initialiser } from './model/initialise.js';
-export { type LoadedModel, type LoadedSpec, loadModel, loadModelSpec } from './model/load.js';
+export { type LoadedModel, type LoadedSpec, loadModel, loadModelSpec, type Reading } from './model/load.js';
 export { isDecayed, isEmbedding, isHead, isNorm, parameterCount, parameterShapes } from './model/parameters.js';
-export { preprocessFor } from './model/preprocess.js';
+export { changedPreprocess, type PreprocessChanges, preprocessFor } from './model/preprocess.js';
 export { PRESET_NAMES, PRESETS, type Preset, type PresetName } from './model/presets.js';
+export { type PositionFilter, resizePositions } from './model/resize-positions.js';
 export { saveModel } from './model/save.js';
 export { type Geometry, geometry, type ModelSpec, modelSpecSchema, type Preprocess } from './model/spec.js';
 // Ops.
 export * from './ops/index.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
+export { type ConvertOptions, type ConvertPlan, type ConvertResult, checkConvert, convert } from './stages/convert.js';
 export {
   type CheckpointDiff,
   type DifferenceKind,

@@ -60,6 +60,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.js')).predictCommand,
   },
   {
+    name: 'convert',
+    summary: 'Make a model of wave of a ViT checkpoint of timm or Hugging Face',
+    group: 'Use',
+    load: async () => (await import('./commands/convert.js')).convertCommand,
+  },
+  {
     name: 'export',
     summary: 'Write a model for timm, Hugging Face or ONNX, and check that it is the same',
     group: 'Use',

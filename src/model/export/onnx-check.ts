@@ -55,8 +55,8 @@ export async function checkOnnxFile(
     const difference = largestDifference(found, expected) / (softmax ? Math.max(scale, 1) : scale || 1);
     if (difference <= MOST_DIFFERENCE) return { difference, opset: file.opset };
     throw new ModelError(
-      `${path}: its ${output} differ by ${difference.toExponential(1)} of the largest logit from those of the ` +
-        `model, at most ${MOST_DIFFERENCE} is rounding; export to another format and report this`,
+      `${path}: its ${output} differ by ${difference.toExponential(1)} of the largest logit from those of the model, more ` +
+        `than the ${MOST_DIFFERENCE} that rounding may explain; use --format timm or hf`,
     );
   } finally {
     await file.close();
