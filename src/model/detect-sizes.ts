@@ -52,18 +52,16 @@ function whatIsMissing(name: string): string {
 /** Blocks from 0 on without a gap. */
 function depthOf(shapes: Shapes, source: string, inFile: (name: string) => string): number {
   const norm = (block: number) => `blocks.${block}.norm1.weight`;
-  const blocks = new Set(
-    [...shapes.keys()].flatMap((name) => /^blocks\.(\d+)\./.exec(name)?.slice(1).map(Number) ?? []),
-  );
-  const depth = blocks.size;
-  if (depth === 0) throw new ModelError(`${source}: is not a ViT: it has no ${inFile(norm(0))}`);
-  for (let block = 0; block < depth; block++) {
+  const blocks = [...shapes.keys()].flatMap((name) => /^blocks\.(\d+)\./.exec(name)?.slice(1).map(Number) ?? []);
+  if (blocks.length === 0) throw new ModelError(`${source}: is not a ViT: it has no ${inFile(norm(0))}`);
+  const last = blocks.reduce((most, block) => Math.max(most, block));
+  for (let block = 0; block <= last; block++) {
     if (shapes.has(norm(block))) continue;
     throw new ModelError(
-      `${source}: tensor ${inFile(norm(block))} is missing, though there are ${depth} blocks; get the whole file`,
+      `${source}: tensor ${inFile(norm(block))} is missing, though there is block ${last}; get the whole file`,
     );
   }
-  return depth;
+  return last + 1;
 }
 
 interface Rows {

@@ -2,7 +2,7 @@
 import { ModelError } from '../base/errors.js';
 import { checkShapes, checkUnknown } from './check-shapes.js';
 import { sizesOf } from './detect-sizes.js';
-import { checkHeads, checkStated, epsOf, headsOf, type Stated } from './detect-stated.js';
+import { checkHeads, checkLibrary, checkSizes, epsOf, headsOf, type Stated } from './detect-stated.js';
 import type { Facts } from './formats/facts.js';
 import { type Part, type Recognised, recognise, type Shapes } from './formats/recognise.js';
 import type { Hints } from './hints.js';
@@ -33,8 +33,9 @@ export function detect(shapes: Shapes, hints: Hints, source: string, facts?: Fac
   const stated: Stated = { source, facts, hints };
   const found = recognise(shapes, source);
   const { library } = found;
+  checkLibrary(library, stated);
   const sizes = sizesOf(found, stated);
-  checkStated(sizes, library, stated);
+  checkSizes(sizes, stated);
   const { heads, headsFrom } = headsOf(stated, sizes.width);
   const { eps, epsFrom } = epsOf(stated, library);
   const { preprocess, labels, notes } = usable(facts, sizes);

@@ -51,7 +51,7 @@ export type DistillConfig = z.output<typeof distillSchema>;
 
 /** What `distill` reads besides the data. */
 export interface DistillInputs {
-  /** A model of this suite or a timm checkpoint. */
+  /** A model of this suite or a ViT checkpoint of timm or Hugging Face. */
   readonly ancestor: string;
   /** Attention heads of the ancestor, for a checkpoint that does not say how many it has. */
   readonly heads?: number | undefined;

@@ -49,7 +49,7 @@ export async function evaluate(
 ): Promise<EvaluateResult> {
   checkEngine(config.engine);
   const inputs = typeof source === 'string' ? { model: source } : source;
-  const { spec, values } = await loadStart(inputs);
+  const { spec, values } = await loadStart(inputs, context);
   context.emit({ type: 'phase', text: 'opening data' });
   const dataset = await openData(config.data, 'test', { seed: config.seed });
   const { channels } = dataset;

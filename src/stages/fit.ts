@@ -53,7 +53,7 @@ export type FitConfig = z.output<typeof fitSchema>;
 export interface FitInputs {
   readonly templates: string;
   readonly scalers: string;
-  /** A model of this suite or a timm checkpoint; without one, scalers are fitted to the labels alone. */
+  /** A model of this suite or a ViT checkpoint of timm or Hugging Face; without one, scalers are fitted to the labels alone. */
   readonly ancestor?: string | undefined;
   /** Attention heads of the ancestor, for a checkpoint that does not say how many it has. */
   readonly heads?: number | undefined;
