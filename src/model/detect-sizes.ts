@@ -28,7 +28,7 @@ export function sizesOf(found: Recognised, stated: Stated): Omit<ModelSpec, 'hea
   const final_norm = found.shapes.has('fc_norm.weight') ? 'fc_norm' : 'norm';
   const prefix = Number(class_token) + Number(distillation_token) + register_tokens;
   return {
-    ...imageSize({ positions, prefix, patch }, stated),
+    ...imageSize({ positions, prefix, patch, hasPlaces: found.library === 'huggingface' }, stated),
     patch,
     channels,
     depth,
@@ -68,15 +68,17 @@ interface Rows {
   readonly positions: number;
   readonly prefix: number;
   readonly patch: number;
+  /** Whether prefix tokens certainly have positions. */
+  readonly hasPlaces: boolean;
 }
 
 /** Whether positions cover the prefix tokens, and the image that the rest stands for. */
 function imageSize(
-  { positions, prefix, patch }: Rows,
+  { positions, prefix, patch, hasPlaces }: Rows,
   { source, facts, hints }: Stated,
 ): Pick<ModelSpec, 'image' | 'position_prefix'> {
   const stated = hints.image ?? facts?.image;
-  for (const position_prefix of [true, false]) {
+  for (const position_prefix of hasPlaces ? [true] : [true, false]) {
     const patches = positions - (position_prefix ? prefix : 0);
     if (stated && fits(stated, patch, patches)) return { image: [...stated], position_prefix };
     const side = Math.sqrt(patches);

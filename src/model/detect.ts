@@ -39,6 +39,9 @@ export function detect(shapes: Shapes, hints: Hints, source: string, facts?: Fac
   const { heads, headsFrom } = headsOf(stated, sizes.width);
   const { eps, epsFrom } = epsOf(stated, library);
   const { preprocess, labels, notes } = usable(facts, sizes);
+  if (!sizes.position_prefix && !(hints.image ?? facts?.image)) {
+    notes.push(`a square image of ${sizes.image.join('x')} and prefix tokens without positions are assumed`);
+  }
   const spec: ModelSpec = { ...sizes, heads, eps, ...(preprocess && { preprocess }), ...(labels && { labels }) };
   checkHeads(spec, stated);
   checkLimits(spec, source);
@@ -58,7 +61,7 @@ export function detectSpec(shapes: Shapes, hints: Hints, source: string, facts?:
 function usable(
   facts: Facts | undefined,
   { classes, channels }: Pick<ModelSpec, 'classes' | 'channels'>,
-): Pick<ModelSpec, 'labels' | 'preprocess'> & Pick<Detected, 'notes'> {
+): Pick<ModelSpec, 'labels' | 'preprocess'> & { notes: string[] } {
   const notes = [...(facts?.notes ?? [])];
   const { labels, preprocess, from } = facts ?? {};
   if (labels && labels.length !== classes)
