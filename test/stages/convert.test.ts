@@ -61,7 +61,7 @@ describe('the result', () => {
       headsFrom: `${interop('hf-no-qkv-bias')}/config.json: num_attention_heads`,
       epsFrom: `${interop('hf-no-qkv-bias')}/config.json`,
       eps: 0.02,
-      joined: 4,
+      joined: 2,
       ignored: [],
       filled: ['blocks.0.attn.qkv.bias', 'blocks.1.attn.qkv.bias'],
       labels: 5,
