@@ -3,7 +3,7 @@ import { ConfigError, InterruptedError } from '../base/errors.js';
 import { isOnnxPath } from '../checkpoint/onnx-path.js';
 import { type Dataset, Loader } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
-import { checkFits } from '../model/config.js';
+import { checkFits, convertRemedy } from '../model/config.js';
 import { ANCESTOR_HEADS_FLAG } from '../model/detect.js';
 import { type LoadedModel, loadModel } from '../model/load.js';
 import { parameterCount } from '../model/parameters.js';
@@ -130,7 +130,8 @@ export async function openAncestor(
   }
   const vit = await loadModel(path, { headsFlag: ANCESTOR_HEADS_FLAG, ...(heads === undefined ? {} : { heads }) });
   const image = [source.height, source.width] as const;
-  checkFits(vit.spec, { channels, classes: source.classes, image }, 'ancestor');
+  const remedy = convertRemedy(path, vit.spec, image);
+  checkFits(vit.spec, { channels, classes: source.classes, image }, { role: 'ancestor', remedy });
   warnOfOtherPixels(vit.spec, preprocessFor(mean, std, channels), context, 'ancestor');
   return new VitAncestor(path, vit);
 }

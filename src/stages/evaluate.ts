@@ -5,8 +5,8 @@ import { isOnnxPath } from '../checkpoint/onnx-path.js';
 import { type Dataset, Loader, openData } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import type { InferenceStep } from '../engine/types.js';
-import { checkFits } from '../model/config.js';
-import { HEADS_FLAG } from '../model/detect.js';
+import { checkFits, convertRemedy } from '../model/config.js';
+import { HEADS_FLAG } from '../model/hints.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
@@ -15,7 +15,7 @@ import { OnnxClassifier, onnxData } from './onnx-classifier.js';
 import { onnxSchema, onnxShape } from './onnx-config.js';
 import { warnOfOtherPixels } from './pixels.js';
 import { commonShape, modelShape } from './schemas.js';
-import { loadStart, type StartInputs } from './start-model.js';
+import { loadStart, RESIZE_SCALERS, type StartInputs } from './start-model.js';
 
 /** The configuration of a training run serves as it is: what only training needs is checked and not used. */
 export const evaluateSchema = z.strictObject({
@@ -69,7 +69,9 @@ async function evaluateVit(
   const dataset = await openTest(config, context);
   const { channels } = dataset;
   const { classes, height, width } = dataset.source;
-  checkFits(spec, { channels, classes, image: [height, width] });
+  const image = [height, width] as const;
+  const remedy = 'model' in inputs ? convertRemedy(inputs.model, spec, image) : RESIZE_SCALERS;
+  checkFits(spec, { channels, classes, image }, { remedy });
   const { mean, std } = config.data;
   warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);
   const { batch } = config.eval;

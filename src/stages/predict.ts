@@ -6,6 +6,7 @@ import { patchify } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import type { InferenceStep } from '../engine/types.js';
 import { loadModel } from '../model/load.js';
+import { changedPreprocess, type PreprocessChanges } from '../model/preprocess.js';
 import type { ModelSpec, Preprocess } from '../model/spec.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
@@ -20,6 +21,8 @@ export interface PredictOptions {
   /** Image files, folders of images, or safetensors files with a tensor `input`. */
   readonly inputs: readonly string[];
   readonly heads?: number;
+  /** How images are prepared, in place of what the model says. */
+  readonly preprocess?: PreprocessChanges;
   /** Classes to tell for each image. */
   readonly top: number;
   /** Where to write `logits [images, classes]`. */
@@ -66,7 +69,7 @@ export async function predict(options: PredictOptions, context: StageContext): P
   const hints = options.heads === undefined ? {} : { heads: options.heads };
   const { spec, values } = await loadModel(options.model, hints);
   const needsPreprocess = files.some(({ kind }) => kind === 'image');
-  const preprocess = preprocessOf(spec, options.model, needsPreprocess, context);
+  const preprocess = preprocessOf(spec, options, needsPreprocess, context);
   const engine = createEngine(engineSettings);
   try {
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
@@ -100,16 +103,23 @@ function engineConfig(engine: PredictOptions['engine']) {
   throw new ConfigError(`engine.${issue?.path.join('.')}: ${issue?.message}`);
 }
 
-/** The model's own statistics; a checkpoint that has none gets ImageNet's, and a warning when images need them. */
-function preprocessOf(spec: ModelSpec, model: string, needed: boolean, context: StageContext): Preprocess {
-  if (spec.preprocess) return spec.preprocess;
+/** The model's own, changed as asked; a checkpoint that has none gets ImageNet's, and a warning when images need them. */
+function preprocessOf(
+  spec: ModelSpec,
+  { model, preprocess: changes = {} }: PredictOptions,
+  needed: boolean,
+  context: StageContext,
+): Preprocess {
   const fallback = spec.channels === 3 ? IMAGENET : CENTRED;
-  if (needed) {
-    const [mean, std] = [fallback.mean.join(', '), fallback.std.join(', ')];
-    const text = `${model} does not say how its images were normalised: mean [${mean}], std [${std}] assumed`;
+  const isKnown = spec.preprocess !== undefined || (changes.mean !== undefined && changes.std !== undefined);
+  if (needed && !isKnown) {
+    const [mean, std] = [changes.mean ?? fallback.mean, changes.std ?? fallback.std].map((values) => values.join(', '));
+    const text =
+      `${model} does not say how its images were normalised: mean [${mean}], std [${std}] assumed; --mean and --std say ` +
+      'otherwise';
     context.emit({ type: 'warning', text });
   }
-  return fallback;
+  return changedPreprocess({ ...spec, preprocess: spec.preprocess ?? fallback }, changes) ?? fallback;
 }
 
 /** Logits of one part, `[BATCH, classes]`; rows beyond its images are padding. */

@@ -1,6 +1,7 @@
 /** What an ONNX model of this suite says about itself in `metadata_props`: how to prepare images, what comes out. */
 import { canonicalJson } from '../../base/canonical-json.js';
 import { type ModelSpec, modelSpecSchema } from '../spec.js';
+import { classNames, fullPreprocess } from './preprocessing.js';
 
 /** What a model gives: logits, or their softmax. Also the name of its output. */
 export type OnnxOutput = 'logits' | 'probabilities';
@@ -13,7 +14,7 @@ const SPEC_KEY = 'wave.spec';
  * (`resize`, `resize_mode`, `interpolation`) is said.
  */
 export function onnxMetadata(spec: ModelSpec, output: OnnxOutput, producer: string): ReadonlyMap<string, string> {
-  const { preprocess, labels } = spec;
+  const [preprocess, labels] = [fullPreprocess(spec), classNames(spec)];
   return new Map<string, string>([
     ['producer', producer],
     ['output', output],
@@ -22,9 +23,9 @@ export function onnxMetadata(spec: ModelSpec, output: OnnxOutput, producer: stri
       : ([
           ['mean', JSON.stringify(preprocess.mean)],
           ['std', JSON.stringify(preprocess.std)],
-          ['resize', JSON.stringify(preprocess.resize ?? spec.image)],
-          ['resize_mode', preprocess.resize_mode ?? 'shortest'],
-          ['interpolation', preprocess.interpolation ?? 'bicubic'],
+          ['resize', JSON.stringify(preprocess.resize)],
+          ['resize_mode', preprocess.resize_mode],
+          ['interpolation', preprocess.interpolation],
         ] as const)),
     ...(labels === undefined ? [] : ([['labels', JSON.stringify(labels)]] as const)),
     [SPEC_KEY, canonicalJson(spec)],

@@ -2,8 +2,9 @@
 import { ModelError } from '../../base/errors.js';
 import { toolVersion } from '../../base/version.js';
 import { onnxParts, partsLength } from '../../engine/ort/onnx-parts.js';
-import { parameterShapes } from '../parameters.js';
+import { parameterCount, parameterShapes } from '../parameters.js';
 import type { ModelSpec } from '../spec.js';
+import type { ExportModel } from './format.js';
 import { OnnxGraph } from './onnx-graph.js';
 import { type OnnxOutput, onnxMetadata } from './onnx-metadata.js';
 import { recordVit } from './onnx-vit.js';
@@ -21,16 +22,23 @@ const BATCH = 'batch';
 /** The largest message that protobuf allows, bytes. */
 const MOST_BYTES = 2 ** 31 - 1;
 
-/** A model to write. */
-export interface OnnxSource {
-  readonly spec: ModelSpec;
-  /** By timm name. */
-  readonly values: ReadonlyMap<string, Float32Array>;
-}
-
 export interface OnnxOptions {
   /** Probabilities instead of logits. */
   readonly softmax: boolean;
+}
+
+/** What the model gives, and the name of its output. */
+export function outputOf({ softmax }: OnnxOptions): OnnxOutput {
+  return softmax ? 'probabilities' : 'logits';
+}
+
+/** Input `[batch, channels, height, width]` and output `[batch, classes]`. */
+export function onnxInterface(spec: ModelSpec, output: string) {
+  const value = (name: string, ...shape: (number | string)[]) => ({ name, type: 'float32' as const, shape });
+  return {
+    input: value(PIXEL_VALUES, BATCH, spec.channels, ...spec.image),
+    output: value(output, BATCH, spec.classes),
+  };
 }
 
 /**
@@ -39,7 +47,7 @@ export interface OnnxOptions {
  *
  * @throws ModelError when the file would be larger than ONNX files can be (2 GB).
  */
-export function onnxModel(model: OnnxSource, options: OnnxOptions): Uint8Array {
+export function onnxModel(model: ExportModel, options: OnnxOptions): Uint8Array {
   return Buffer.concat(onnxModelParts(model, options));
 }
 
@@ -49,29 +57,39 @@ export function onnxModel(model: OnnxSource, options: OnnxOptions): Uint8Array {
  *
  * @throws ModelError as {@link onnxModel}.
  */
-export function onnxModelParts({ spec, values }: OnnxSource, { softmax }: OnnxOptions): readonly Uint8Array[] {
+export function onnxModelParts({ spec, values }: ExportModel, { softmax }: OnnxOptions): readonly Uint8Array[] {
   const shapes = parameterShapes(spec);
   const graph = new OnnxGraph((name) => {
     const [shape, tensor] = [shapes.get(name), values.get(name)];
     if (!shape || !tensor) throw new Error(`internal: parameter ${name} is missing`);
     return { shape, values: tensor };
   });
-  const output: OnnxOutput = softmax ? 'probabilities' : 'logits';
+  const output = outputOf({ softmax });
   recordVit(graph, spec, PIXEL_VALUES, 'logits');
   if (softmax) graph.node(output, 'Softmax', ['logits']);
-  const [height, width] = spec.image;
-  const finished = graph.finish(
-    [{ name: PIXEL_VALUES, type: 'float32', shape: [BATCH, spec.channels, height, width] }],
-    [{ name: output, type: 'float32', shape: [BATCH, spec.classes] }],
-  );
+  const ends = onnxInterface(spec, output);
+  const finished = graph.finish([ends.input], [ends.output]);
   const producer = { name: 'wave', version: toolVersion() };
   const metadata = onnxMetadata(spec, output, `${producer.name} ${producer.version}`);
   const parts = onnxParts(finished, { irVersion: IR_VERSION, opset: ONNX_OPSET, producer, metadata });
-  const bytes = partsLength(parts);
-  if (bytes > MOST_BYTES) {
-    throw new ModelError(
-      `model: would be an ONNX file of ${(bytes / 2 ** 30).toFixed(1)} GiB, ONNX files have at most 2; export it as timm or hf`,
-    );
-  }
+  refuseLarger(partsLength(parts), 'model');
   return parts;
+}
+
+/**
+ * Refuses a model that is too large as soon as its sizes are known.
+ *
+ * @param source what to call the model in the message
+ * @throws ModelError
+ */
+export function checkOnnxSize(spec: ModelSpec, source: string): void {
+  refuseLarger(parameterCount(spec) * Float32Array.BYTES_PER_ELEMENT, source);
+}
+
+function refuseLarger(bytes: number, source: string): void {
+  if (bytes <= MOST_BYTES) return;
+  const size = (bytes / 2 ** 30).toFixed(1);
+  throw new ModelError(
+    `${source}: would be an ONNX file of ${size} GiB, and none can be larger than 2; use --format timm or hf`,
+  );
 }

@@ -24,7 +24,7 @@ const schema = z.object({
 type Size = z.output<typeof size>;
 
 /** Pillow's filters by number; box and Hamming have no counterpart here. */
-const RESAMPLE = ['nearest', 'lanczos', 'bilinear', 'bicubic'] as const;
+export const RESAMPLE = ['nearest', 'lanczos', 'bilinear', 'bicubic'] as const;
 /** 1/255 as it is written in these files. */
 const FACTOR_TOLERANCE = 1e-6;
 

@@ -249,7 +249,7 @@ describe('the file', () => {
       [...parameterShapes(huge)].map(([name, shape]) => [name, memory.subarray(0, elementCount(shape))]),
     );
     expect(() => onnxModelParts({ spec: huge, values: shared }, { softmax: false })).toThrow(
-      'model: would be an ONNX file of 2.1 GiB, ONNX files have at most 2; export it as timm or hf',
+      'model: would be an ONNX file of 2.1 GiB, and none can be larger than 2; use --format timm or hf',
     );
   });
 });
