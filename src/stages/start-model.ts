@@ -149,7 +149,7 @@ export function checkImages({ source, spec }: Pick<StartModel, 'source' | 'spec'
   const [height, width] = spec.image;
   if (height !== images.source.height || width !== images.source.width) {
     throw new ConfigError(
-      `${source}: are scalers for images of ${height}x${width}, those of the data are ` +
+      `${source}: holds scalers for images of ${height}x${width}, those of the data are ` +
         `${images.source.height}x${images.source.width}; ${RESIZE_SCALERS}`,
     );
   }

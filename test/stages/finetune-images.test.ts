@@ -136,8 +136,15 @@ describe('templates and scalers', () => {
     const { seed, engine } = PICO;
     const config = fitSchema.parse({ seed, engine, data: drawn(24), train: { steps: 2, batch: 32 } });
     await expect(fitScalers(config, inputs, fresh('fitted'), context())).rejects.toThrow(
-      /scalers\.safetensors: are scalers for images of 16x16, those of the data are 24x24; distil a bank at that size, or make a model of these \(wave init --materialise\) and finetune it, which resizes positions$/,
+      /scalers\.safetensors: holds scalers for images of 16x16, those of the data are 24x24; distil a bank at that size, or make a model of these \(wave init --materialise\) and finetune it, which resizes positions$/,
     );
     expect(existsSync(join(root, 'fitted'))).toBe(false);
+  });
+
+  it('cannot be evaluated on them, and the message says the same', async () => {
+    const config = evaluateSchema.parse(settings({}, drawn(24)));
+    await expect(evaluate(inputs, config, context())).rejects.toThrow(
+      'the model has image size 16x16, the data 24x24; distil a bank at that size, or make a model of these (wave init --materialise)',
+    );
   });
 });
