@@ -7,7 +7,7 @@ import * as flags from '../flags.js';
 
 export const distillCommand: Command = {
   positionals: [],
-  flags: [flags.required(flags.ancestor), flags.ancestorHeads, ...flags.TRAINING],
+  flags: [flags.required(flags.answeringAncestor), flags.ancestorHeads, ...flags.TRAINING],
   examples: [
     {
       command: 'wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/bank',
