@@ -22,6 +22,12 @@ export const ancestor: Flag = {
   group: 'Input',
 };
 
+/** An ancestor that is asked for its answers alone. */
+export const answeringAncestor: Flag = {
+  ...ancestor,
+  description: `${ancestor.description}; or any image classifier in a file that ends in .onnx`,
+};
+
 export const templates: Flag = {
   name: 'templates',
   type: 'string',
