@@ -13,6 +13,7 @@ import { AncestorLogits, pays } from './ancestor-logits.js';
 import type { StageContext } from './context.js';
 import { OnnxClassifier, type OnnxSettings, onnxData } from './onnx-classifier.js';
 import { warnOfOtherPixels } from './pixels.js';
+import { noteReading } from './reading-note.js';
 import type { DataSettings } from './run-data.js';
 import type { Run } from './training-run.js';
 
@@ -129,6 +130,7 @@ export async function openAncestor(
     return new OnnxAncestor(classifier, source.classes);
   }
   const vit = await loadModel(path, { headsFlag: ANCESTOR_HEADS_FLAG, ...(heads === undefined ? {} : { heads }) });
+  noteReading(path, vit, context);
   const image = [source.height, source.width] as const;
   const remedy = convertRemedy(path, vit.spec, image);
   checkFits(vit.spec, { channels, classes: source.classes, image }, { role: 'ancestor', remedy });

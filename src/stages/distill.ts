@@ -47,7 +47,7 @@ export type DistillConfig = z.output<typeof distillSchema>;
 
 /** What `distill` reads besides the data. */
 export interface DistillInputs {
-  /** A model of this suite, a ViT checkpoint of another, or an image classifier in an ONNX file (`.onnx`). */
+  /** A model of this suite, a ViT checkpoint of timm or Hugging Face, or an image classifier in an ONNX file (`.onnx`). */
   readonly ancestor: string;
   /** Attention heads of the ancestor, for a checkpoint that does not say how many it has. */
   readonly heads?: number | undefined;

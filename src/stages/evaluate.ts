@@ -65,7 +65,7 @@ async function evaluateVit(
   config: EvaluateSettings,
   context: StageContext,
 ): Promise<EvaluateResult> {
-  const { spec, values } = await loadStart(inputs);
+  const { spec, values } = await loadStart(inputs, context);
   const dataset = await openTest(config, context);
   const { channels } = dataset;
   const { classes, height, width } = dataset.source;

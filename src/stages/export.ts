@@ -77,7 +77,7 @@ export async function exportModel(
   const inputs = inputsOf(source);
   // Whatever is wrong shows before the weights are read, or made.
   await checkExport(inputs, settings, out);
-  const model = await loadStart(inputs);
+  const model = await loadStart(inputs, context);
   const { format, plan, summary } = await prepare(model, inputs, settings, out);
   const change = await changeOf(model, plan, settings, context);
   if (context.signal.aborted) throw new InterruptedError('stopped; nothing was written');

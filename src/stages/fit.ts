@@ -56,7 +56,7 @@ export interface FitInputs {
   readonly templates: string;
   readonly scalers: string;
   /**
-   * A model of this suite, a ViT checkpoint of another, or an image classifier in an ONNX file (`.onnx`); without one,
+   * A model of this suite, a ViT checkpoint of timm or Hugging Face, or an image classifier in an ONNX file (`.onnx`); without one,
    * scalers are fitted to the labels alone.
    */
   readonly ancestor?: string | undefined;

@@ -11,8 +11,8 @@ export const evalCommand: Command = {
       name: 'model',
       optional: true,
       description:
-        'model.safetensors, or a folder that holds one; a model of wave or a ViT checkpoint of timm; or any image ' +
-        'classifier in a file that ends in .onnx. Instead of it, give --templates and --scalers',
+        'model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm or Hugging Face; or ' +
+        'any image classifier in a file that ends in .onnx. Instead of it, give --templates and --scalers',
     },
   ],
   flags: [
