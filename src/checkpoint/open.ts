@@ -9,6 +9,7 @@ import { CheckpointError } from './errors.js';
 import { recogniseForeign, SNIFF_BYTES } from './foreign.js';
 import { type Header, readHeader, readHeaderLength } from './header.js';
 import { LENGTH_BYTES } from './limits.js';
+import { isOnnxPath } from './onnx-path.js';
 import { type SafetensorsReader, SingleFileReader } from './reader.js';
 import { openIndex } from './sharded.js';
 
@@ -134,6 +135,10 @@ function describeFolder(names: readonly string[]): string {
   const pickle = names.find((name) => PICKLE_NAME.test(name));
   if (pickle !== undefined) {
     return `${lacks}, only ${printable(pickle)}, a PyTorch pickle that is not read; convert it to safetensors first`;
+  }
+  const onnx = names.find(isOnnxPath);
+  if (onnx !== undefined) {
+    return `${lacks}, only ${printable(onnx)}, an ONNX model; where a classifier will do, name that file itself`;
   }
   return `${lacks}; check the path`;
 }

@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { ConfigError, EngineError } from '../base/errors.js';
 import { sha256File } from '../base/sha256.js';
+import { quote } from '../base/text.js';
 import type { EngineConfig } from '../config/engine-schema.js';
 import type { DataConfig } from '../config/index.js';
 import type { Dataset } from '../data/index.js';
@@ -124,12 +125,12 @@ export class OnnxClassifier {
     const arePossible = looksLikeProbabilities(numbers, classes);
     if (gives === 'logits' && arePossible) {
       throw new ConfigError(
-        `onnx.gives: logits, but all rows of ${output} of ${this.path} lie in 0 to 1 and sum to 1; set probabilities`,
+        `onnx.gives: logits, but all rows of output ${quote(output)} of ${this.path} lie in 0 to 1 and sum to 1; set probabilities`,
       );
     }
     if (gives === 'probabilities' && !arePossible) {
       throw new ConfigError(
-        `onnx.gives: probabilities, but rows of ${output} of ${this.path} leave 0 to 1 or do not sum to 1; set logits`,
+        `onnx.gives: probabilities, but rows of output ${quote(output)} of ${this.path} leave 0 to 1 or do not sum to 1; set logits`,
       );
     }
   }

@@ -40,7 +40,8 @@ function resize(
   const planes = batch * channels;
   const across = resampleAxis(images, { outer: planes * height, size: width, inner: 1 }, wide, filter);
   const sized = resampleAxis(across, { outer: planes, size: height, inner: wide }, tall, filter);
-  return sized.map((value) => Math.min(Math.max(value, 0), 1));
+  for (let i = 0; i < sized.length; i++) sized[i] = Math.min(Math.max(sized[i] as number, 0), 1);
+  return sized;
 }
 
 /** Channels repeated, normalised and in the layout of the plan. */

@@ -281,9 +281,13 @@ describe('what does not fit is told in one line', () => {
     [
       'dynamic',
       { gives: 'probabilities' },
-      /^onnx\.gives: probabilities, but rows of logits of .* do not sum to 1; set logits$/,
+      /^onnx\.gives: probabilities, but rows of output "logits" of .* do not sum to 1; set logits$/,
     ],
-    ['fixed-softmax', logits, /^onnx\.gives: logits, but all rows of probabilities of .* sum to 1; set probabilities$/],
+    [
+      'fixed-softmax',
+      logits,
+      /^onnx\.gives: logits, but all rows of output "probabilities" of .* sum to 1; set probabilities$/,
+    ],
   ])('logits and probabilities that were mixed up: %s', async (name, settings, message) => {
     const { pixels, data } = await images('grey');
     const classifier = await openClassifier(name, settings, data);
