@@ -28,6 +28,7 @@ export * from './config/index.js';
 export * from './data/index.js';
 // Engines.
 export { checkEngine, createEngine } from './engine/create.js';
+export { type OnnxFile, type OnnxTensor, type OnnxValue, openOnnxFile } from './engine/onnx-file.js';
 export type { OrtDevice } from './engine/ort/engine.js';
 export type { ElementType, TensorSpec, TensorSpecs, TensorValues } from './engine/tensor-spec.js';
 export { type Scalar, type Tensor, tf } from './engine/tf.js';

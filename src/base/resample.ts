@@ -29,16 +29,18 @@ export function resampleAxis(
   const taps = Array.from({ length: to }, (_, i) => tapsAt(i, size, to, filter));
   const out = new Float32Array(outer * to * inner);
   const sums = new Float64Array(inner);
+  let at = 0;
   for (let o = 0; o < outer; o++) {
-    taps.forEach(({ indices, weights }, i) => {
-      sums.fill(0);
-      indices.forEach((index, tap) => {
-        const from = (o * size + index) * inner;
+    for (const { indices, weights } of taps) {
+      // By loops throughout: on rows of single values, calls cost more than the sums.
+      for (let k = 0; k < inner; k++) sums[k] = 0;
+      for (let tap = 0; tap < indices.length; tap++) {
+        const from = (o * size + indices[tap]) * inner;
         const weight = weights[tap];
         for (let k = 0; k < inner; k++) sums[k] += weight * values[from + k];
-      });
-      out.set(sums, (o * to + i) * inner);
-    });
+      }
+      for (let k = 0; k < inner; k++) out[at++] = sums[k];
+    }
   }
   return out;
 }

@@ -40,6 +40,9 @@ const PICKLE_REMEDY = {
 const GET_SAFETENSORS = 'get the safetensors version of the model';
 const GET_ONNX = 'get the ONNX version of the model';
 
+/** First bytes of the fields of an ONNX model that may follow the version of the format. */
+const ONNX_FIELDS = [0x12, 0x1a, 0x22, 0x28, 0x32, 0x3a, 0x42];
+
 const SIGNATURES: readonly Signature[] = [
   {
     code: 'GitLfsPointer',
@@ -115,9 +118,11 @@ const SIGNATURES: readonly Signature[] = [
   {
     code: 'OtherFormat',
     what: 'is an ONNX model',
-    remedy: { safetensors: `it has no weights that can be taken over: ${GET_SAFETENSORS}` },
-    // The version of the format, then a text (the name of the producer) or the graph.
-    matches: (head) => head[0] === 0x08 && head[1] >= 3 && head[1] < 32 && [0x12, 0x3a, 0x42].includes(head[2]),
+    remedy: {
+      safetensors: `its weights cannot be taken over: ${GET_SAFETENSORS} (a classifier in a file that ends in .onnx can be an ancestor of distill and fit, or be measured by eval)`,
+    },
+    // The version of the format, then any other field of the model.
+    matches: (head) => head[0] === 0x08 && head[1] >= 1 && head[1] < 32 && ONNX_FIELDS.includes(head[2]),
   },
 ];
 

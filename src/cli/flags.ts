@@ -7,7 +7,8 @@ export const model: Flag = {
   type: 'string',
   value: 'FILE',
   description:
-    'Model to start from: model.safetensors, or a folder that holds one; of wave or a ViT checkpoint of timm',
+    'Model to start from: model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm ' +
+    'or Hugging Face',
   group: 'Input',
 };
 
@@ -15,8 +16,16 @@ export const ancestor: Flag = {
   name: 'ancestor',
   type: 'string',
   value: 'FILE',
-  description: 'Trained model: model.safetensors, or a folder that holds one; of wave or a ViT checkpoint of timm',
+  description:
+    'Trained model: model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm or ' +
+    'Hugging Face',
   group: 'Input',
+};
+
+/** An ancestor that is asked for its answers alone. */
+export const answeringAncestor: Flag = {
+  ...ancestor,
+  description: `${ancestor.description}; or any image classifier in a file that ends in .onnx`,
 };
 
 export const templates: Flag = {

@@ -78,6 +78,17 @@ export async function openOnnxFile(
   }
 }
 
+/**
+ * All files that a model is in: its own, and those beside it that hold its weights.
+ *
+ * @throws CheckpointError when it is no ONNX model, or one without its external data.
+ */
+export async function onnxFiles(path: string): Promise<string[]> {
+  const header = readOnnxHeader(await bytesOf(path), path);
+  await checkExternalFiles(header, path, path);
+  return [path, ...header.externalFiles.map((file) => join(dirname(path), file))];
+}
+
 async function bytesOf(path: string): Promise<Uint8Array> {
   try {
     const { size } = await stat(path);

@@ -28,7 +28,7 @@ export function sizesOf(found: Recognised, stated: Stated): Omit<ModelSpec, 'hea
   const final_norm = found.shapes.has('fc_norm.weight') ? 'fc_norm' : 'norm';
   const prefix = Number(class_token) + Number(distillation_token) + register_tokens;
   return {
-    ...imageSize({ positions, prefix, patch }, stated),
+    ...imageSize({ positions, prefix, patch, hasPlaces: found.library === 'huggingface' }, stated),
     patch,
     channels,
     depth,
@@ -52,33 +52,33 @@ function whatIsMissing(name: string): string {
 /** Blocks from 0 on without a gap. */
 function depthOf(shapes: Shapes, source: string, inFile: (name: string) => string): number {
   const norm = (block: number) => `blocks.${block}.norm1.weight`;
-  const blocks = new Set(
-    [...shapes.keys()].flatMap((name) => /^blocks\.(\d+)\./.exec(name)?.slice(1).map(Number) ?? []),
-  );
-  const depth = blocks.size;
-  if (depth === 0) throw new ModelError(`${source}: is not a ViT: it has no ${inFile(norm(0))}`);
-  for (let block = 0; block < depth; block++) {
+  const blocks = [...shapes.keys()].flatMap((name) => /^blocks\.(\d+)\./.exec(name)?.slice(1).map(Number) ?? []);
+  if (blocks.length === 0) throw new ModelError(`${source}: is not a ViT: it has no ${inFile(norm(0))}`);
+  const last = blocks.reduce((most, block) => Math.max(most, block));
+  for (let block = 0; block <= last; block++) {
     if (shapes.has(norm(block))) continue;
     throw new ModelError(
-      `${source}: tensor ${inFile(norm(block))} is missing, though there are ${depth} blocks; get the whole file`,
+      `${source}: tensor ${inFile(norm(block))} is missing, though there is block ${last}; get the whole file`,
     );
   }
-  return depth;
+  return last + 1;
 }
 
 interface Rows {
   readonly positions: number;
   readonly prefix: number;
   readonly patch: number;
+  /** Whether prefix tokens certainly have positions. */
+  readonly hasPlaces: boolean;
 }
 
 /** Whether positions cover the prefix tokens, and the image that the rest stands for. */
 function imageSize(
-  { positions, prefix, patch }: Rows,
+  { positions, prefix, patch, hasPlaces }: Rows,
   { source, facts, hints }: Stated,
 ): Pick<ModelSpec, 'image' | 'position_prefix'> {
   const stated = hints.image ?? facts?.image;
-  for (const position_prefix of [true, false]) {
+  for (const position_prefix of hasPlaces ? [true] : [true, false]) {
     const patches = positions - (position_prefix ? prefix : 0);
     if (stated && fits(stated, patch, patches)) return { image: [...stated], position_prefix };
     const side = Math.sqrt(patches);

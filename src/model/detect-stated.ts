@@ -57,23 +57,23 @@ function agreed(
 /** Whose names a checkpoint has, for messages. */
 export const LIBRARY_NAMES: Readonly<Record<Library, string>> = { timm: 'timm', huggingface: 'Hugging Face' };
 
-/** @throws ModelError when the files beside a checkpoint are not those that belong to it. */
-export function checkStated(
-  spec: Omit<ModelSpec, 'heads' | 'eps'>,
-  library: Library,
-  { source, facts }: Omit<Stated, 'hints'>,
-): void {
-  const advice = 'use the config.json that belongs to the checkpoint';
-  if (facts && facts.library !== library) {
-    throw new ModelError(
-      `${source}: the tensors have the names of ${LIBRARY_NAMES[library]}, ${facts.from} is one of ` +
-        `${LIBRARY_NAMES[facts.library]}; ${advice}`,
-    );
-  }
+const OTHER_CONFIG = 'use the config.json that belongs to the checkpoint';
+
+/** @throws ModelError when tensors and the files beside them are not of the same library. */
+export function checkLibrary(library: Library, { source, facts }: Stated): void {
+  if (!facts || facts.library === library) return;
+  throw new ModelError(
+    `${source}: the tensors have the names of ${LIBRARY_NAMES[library]}, ${facts.from} is one of ` +
+      `${LIBRARY_NAMES[facts.library]}; ${OTHER_CONFIG}`,
+  );
+}
+
+/** @throws ModelError when the files beside a checkpoint say another size than its tensors have. */
+export function checkSizes(spec: Omit<ModelSpec, 'heads' | 'eps'>, { source, facts }: Stated): void {
   for (const { name, key, value } of facts?.sizes ?? []) {
     if (spec[key] === value) continue;
     throw new ModelError(
-      `${source}: the tensors have ${key} ${spec[key]}, ${facts?.from} says ${name} ${value}; ${advice}`,
+      `${source}: the tensors have ${key} ${spec[key]}, ${facts?.from} says ${name} ${value}; ${OTHER_CONFIG}`,
     );
   }
 }
@@ -92,8 +92,8 @@ export function checkHeads(spec: ModelSpec, { source, facts, hints }: Stated): v
     if (spec.width % spec.heads === 0) throw new ModelError(`${source}: ${error.message}`, 1, { cause: error });
     if (hints.heads !== undefined) throw new ConfigError(`${source}: ${error.message}`, { cause: error });
     throw new ModelError(
-      `${source}: ${facts?.from} says ${spec.heads} heads, which do not divide the width ${spec.width}; use the ` +
-        'config.json that belongs to the checkpoint',
+      `${source}: ${facts?.from} says ${spec.heads} heads, which do not divide the width ${spec.width}; ` +
+        OTHER_CONFIG,
       1,
       { cause: error },
     );

@@ -2,7 +2,7 @@
 import { ModelError } from '../base/errors.js';
 import { checkShapes, checkUnknown } from './check-shapes.js';
 import { sizesOf } from './detect-sizes.js';
-import { checkHeads, checkStated, epsOf, headsOf, type Stated } from './detect-stated.js';
+import { checkHeads, checkLibrary, checkSizes, epsOf, headsOf, type Stated } from './detect-stated.js';
 import type { Facts } from './formats/facts.js';
 import { type Part, type Recognised, recognise, type Shapes } from './formats/recognise.js';
 import type { Hints } from './hints.js';
@@ -33,11 +33,15 @@ export function detect(shapes: Shapes, hints: Hints, source: string, facts?: Fac
   const stated: Stated = { source, facts, hints };
   const found = recognise(shapes, source);
   const { library } = found;
+  checkLibrary(library, stated);
   const sizes = sizesOf(found, stated);
-  checkStated(sizes, library, stated);
+  checkSizes(sizes, stated);
   const { heads, headsFrom } = headsOf(stated, sizes.width);
   const { eps, epsFrom } = epsOf(stated, library);
   const { preprocess, labels, notes } = usable(facts, sizes);
+  if (!sizes.position_prefix && !(hints.image ?? facts?.image)) {
+    notes.push(`a square image of ${sizes.image.join('x')} and prefix tokens without positions are assumed`);
+  }
   const spec: ModelSpec = { ...sizes, heads, eps, ...(preprocess && { preprocess }), ...(labels && { labels }) };
   checkHeads(spec, stated);
   checkLimits(spec, source);
@@ -57,7 +61,7 @@ export function detectSpec(shapes: Shapes, hints: Hints, source: string, facts?:
 function usable(
   facts: Facts | undefined,
   { classes, channels }: Pick<ModelSpec, 'classes' | 'channels'>,
-): Pick<ModelSpec, 'labels' | 'preprocess'> & Pick<Detected, 'notes'> {
+): Pick<ModelSpec, 'labels' | 'preprocess'> & { notes: string[] } {
   const notes = [...(facts?.notes ?? [])];
   const { labels, preprocess, from } = facts ?? {};
   if (labels && labels.length !== classes)

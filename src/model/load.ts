@@ -105,7 +105,7 @@ async function readSpec(file: SafetensorsReader, path: string, hints: Hints): Pr
   const { spec: bare, library, parts, ignored, filled, headsFrom, epsFrom, notes } = detected;
   const processor = await readImageProcessor(folder, bare);
   const spec = processor ? { ...bare, preprocess: processor.preprocess } : bare;
-  const joined = [...parts.values()].filter((each) => each.length > 1).length;
+  const joined = [...parts.values()].filter((each) => each.length > 1 && !each.every(({ zeros }) => zeros)).length;
   const reading = { headsFrom, epsFrom, joined, ignored, filled, notes: [...notes, ...(processor?.notes ?? [])] };
   return { spec, sha256: await sha256File(file.files), format: library, reading, parts };
 }

@@ -80,7 +80,7 @@ export async function exportModel(
   const inputs = inputsOf(source);
   // Whatever is wrong shows before the weights are read, or made.
   await checkExport(inputs, settings, out);
-  const model = prepared(await loadStart(inputs), settings);
+  const model = prepared(await loadStart(inputs, context), settings);
   const { format, plan, summary } = await prepare(model, inputs, settings, out);
   const change = await changeOf(model, plan, settings, context);
   if (context.signal.aborted) throw new InterruptedError('stopped; nothing was written');

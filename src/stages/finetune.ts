@@ -63,7 +63,7 @@ export async function finetune(
   const files: RunFiles = { makes: ['model'], reads: inputFiles(inputs) };
   const { config: settings } = await checkRunFolder(out, files);
   if (out.resume) await checkSameSettings(settings, config);
-  const given = await loadStart(inputs);
+  const given = await loadStart(inputs, context);
   const frozen = train.frozenParameters(given.spec, config.train.freeze);
   const data = await openRunData(config, context);
   const model = fitToData(given, config, data.train);

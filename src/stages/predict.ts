@@ -13,10 +13,11 @@ import type { StageContext } from './context.js';
 import { NO_OPTIMISER } from './evaluate.js';
 import { checkOutFile } from './out-file.js';
 import { type InputPart, listInputs, readInputs } from './predict-inputs.js';
+import { noteReading } from './reading-note.js';
 
 /** What is classified, and by which model. */
 export interface PredictOptions {
-  /** Path of a model of this suite, or of a bare timm ViT checkpoint. */
+  /** Path of a model of this suite, or of a ViT checkpoint of timm or Hugging Face. */
   readonly model: string;
   /** Image files, folders of images, or safetensors files with a tensor `input`. */
   readonly inputs: readonly string[];
@@ -67,7 +68,9 @@ export async function predict(options: PredictOptions, context: StageContext): P
     await checkOutFile({ path: options.logitsOut, force: true }, [options.model, ...files.map(({ path }) => path)]);
   }
   const hints = options.heads === undefined ? {} : { heads: options.heads };
-  const { spec, values } = await loadModel(options.model, hints);
+  const loaded = await loadModel(options.model, hints);
+  noteReading(options.model, loaded, context);
+  const { spec, values } = loaded;
   const needsPreprocess = files.some(({ kind }) => kind === 'image');
   const preprocess = preprocessOf(spec, options, needsPreprocess, context);
   const engine = createEngine(engineSettings);

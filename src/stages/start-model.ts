@@ -10,8 +10,10 @@ import { preprocessFor } from '../model/preprocess.js';
 import { type PositionFilter, resizePositions } from '../model/resize-positions.js';
 import { geometry, type ModelSpec, type Preprocess } from '../model/spec.js';
 import { checkTogether, loadScalers, loadTemplates, materialiseValues } from '../wave/index.js';
+import type { StageContext } from './context.js';
+import { noteReading } from './reading-note.js';
 
-/** A model of this suite or a bare timm checkpoint, or the two artifacts that a model is made of. */
+/** A model of this suite or a ViT checkpoint of timm or Hugging Face, or the two artifacts that a model is made of. */
 export type StartInputs =
   | { readonly model: string; readonly heads?: number }
   | { readonly templates: string; readonly scalers: string };
@@ -31,11 +33,17 @@ export function inputFiles(inputs: StartInputs): string[] {
   return [artifactFile(inputs.templates, 'templates'), artifactFile(inputs.scalers, 'scalers')];
 }
 
-/** @throws CheckpointError, ModelError; ConfigError when templates and scalers do not belong together. */
-export async function loadStart(inputs: StartInputs): Promise<StartModel> {
+/**
+ * Reads it; says how a checkpoint of another library was understood.
+ *
+ * @throws CheckpointError, ModelError; ConfigError when templates and scalers do not belong together.
+ */
+export async function loadStart(inputs: StartInputs, context: Pick<StageContext, 'emit'>): Promise<StartModel> {
   if ('model' in inputs) {
     const { model: source } = inputs;
-    const { spec, values, sha256 } = await loadModel(source, hintsOf(inputs));
+    const loaded = await loadModel(source, hintsOf(inputs));
+    noteReading(source, loaded, context);
+    const { spec, values, sha256 } = loaded;
     return { source, spec, values, parents: [{ name: 'model', sha256 }] };
   }
   const [bank, scalers] = await Promise.all([loadTemplates(inputs.templates), loadScalers(inputs.scalers)]);

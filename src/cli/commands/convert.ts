@@ -126,7 +126,7 @@ async function render(plan: ConvertPlan): Promise<string> {
     ['heads', `${plan.heads} (${plan.headsFrom})`],
     ['epsilon', `${plan.eps} (${plan.epsFrom})`],
     ['parameters', String(plan.parameters)],
-    ...(plan.joined === 0 ? [] : [['joined', `${plan.joined} tensors, each of several`] as const]),
+    ...(plan.joined === 0 ? [] : [['joined', `${plan.joined} parameters of several tensors each`] as const]),
     ...(ignored.length === 0 ? [] : [['ignored', ignored.join(', ')] as const]),
     ...(filled.length === 0 ? [] : [['zeros for', filled.join(', ')] as const]),
     ...(resized === null

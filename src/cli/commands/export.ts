@@ -14,7 +14,7 @@ export const exportCommand: Command = {
       name: 'model',
       optional: true,
       description:
-        'model.safetensors, or a folder that holds one; a model of wave or a ViT checkpoint of timm or Hugging Face. ' +
+        'model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm or Hugging Face. ' +
         'Instead of it, give --templates and --scalers',
     },
   ],

@@ -13,7 +13,8 @@ export const predictCommand: Command = {
   positionals: [
     {
       name: 'model',
-      description: 'model.safetensors, or a folder that holds one; a model of wave or a ViT checkpoint of timm',
+      description:
+        'model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm or Hugging Face',
     },
     {
       name: 'input',

@@ -56,7 +56,7 @@ const SIZES: Readonly<Record<string, readonly [heads: number, width: number]>> =
 const SIZE_IN_NAME = /^(?:vit|deit|deit3)_([a-z]+)(?:_|$)/;
 /** Architectures whose MLP has another activation than the exact GELU, by a part of their names. */
 const OTHER_ACTIVATIONS =
-  /quickgelu|^vit_(?:base_patch32|so400m_patch16|giantopt_patch16)_siglip|^vit_large_patch16_siglip_(?:gap_)?(?:256|384|512)/;
+  /quickgelu|^vit_(?:base_patch32|so400m_patch16|giantopt_patch16)_siglip|^vit_large_patch16_siglip_(?:gap_)?512/;
 /** timm's own, for a configuration that does not say. */
 const DEFAULT_CROP = 0.875;
 
