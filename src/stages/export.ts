@@ -5,6 +5,7 @@ import { ConfigError, InterruptedError } from '../base/errors.js';
 import type { Agreement, ExportOptions, ExportPlan } from '../model/export/format.js';
 import { findFormat } from '../model/export/registry.js';
 import { parameterCount } from '../model/parameters.js';
+import { changedPreprocess, type PreprocessChanges } from '../model/preprocess.js';
 import { geometry, type ModelSpec } from '../model/spec.js';
 import type { StageContext } from './context.js';
 import { epsilonChange, type LogitChange } from './epsilon.js';
@@ -15,6 +16,8 @@ import { inputFiles, loadStart, loadStartSpec, type StartInputs, type StartModel
 export interface ExportSettings extends ExportOptions {
   /** One of `FORMATS`. */
   readonly format: string;
+  /** How images are prepared, in place of what the model says. */
+  readonly preprocess?: PreprocessChanges;
 }
 
 /** What is written, or would be. */
@@ -53,7 +56,7 @@ export async function checkExport(
   out: ExportFolder,
 ): Promise<ExportSummary> {
   const inputs = inputsOf(source);
-  const { summary } = await prepare(await loadStartSpec(inputs), inputs, settings, out);
+  const { summary } = await prepare(prepared(await loadStartSpec(inputs), settings), inputs, settings, out);
   return summary;
 }
 
@@ -77,7 +80,7 @@ export async function exportModel(
   const inputs = inputsOf(source);
   // Whatever is wrong shows before the weights are read, or made.
   await checkExport(inputs, settings, out);
-  const model = await loadStart(inputs, context);
+  const model = prepared(await loadStart(inputs, context), settings);
   const { format, plan, summary } = await prepare(model, inputs, settings, out);
   const change = await changeOf(model, plan, settings, context);
   if (context.signal.aborted) throw new InterruptedError('stopped; nothing was written');
@@ -97,6 +100,12 @@ export async function exportModel(
   for (const name of plan.files) bytes += (await stat(join(out.dir, name))).size;
   const seconds = (performance.now() - start) / 1000;
   return { ...summary, bytes, ...(change && { epsilonChange: change }), ...(agreement && { agreement }), seconds };
+}
+
+/** The model with the preprocessing that was asked for. */
+function prepared<M extends Pick<StartModel, 'spec'>>(model: M, { preprocess: changes = {} }: ExportSettings): M {
+  const preprocess = changedPreprocess(model.spec, changes);
+  return preprocess === undefined ? model : { ...model, spec: { ...model.spec, preprocess } };
 }
 
 function inputsOf(source: string | StartInputs): StartInputs {

@@ -6,6 +6,7 @@ import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
 import { modelSource } from '../model-source.js';
+import { preprocessChanges } from '../preprocessing.js';
 
 export const exportCommand: Command = {
   positionals: [
@@ -35,6 +36,7 @@ export const exportCommand: Command = {
     flags.heads,
     flags.templates,
     flags.scalers,
+    ...flags.PREPROCESSING,
     {
       ...flags.dryRun,
       description: 'Check that the model can be written so, list the files and write nothing',
@@ -70,7 +72,11 @@ export const exportCommand: Command = {
 async function run(args: Arguments, session: Session): Promise<Outcome> {
   const source = modelSource(args, 'MODEL');
   const { checkExport, exportModel } = await import('../../stages/export.js');
-  const settings = { format: args.needText('format'), softmax: args.has('softmax') };
+  const settings = {
+    format: args.needText('format'),
+    softmax: args.has('softmax'),
+    preprocess: preprocessChanges(args),
+  };
   const out = { dir: args.needText('out'), force: args.has('force') };
   if (args.has('dry-run')) {
     const summary = await checkExport(source, settings, out);
