@@ -16,7 +16,7 @@ import { inputFiles, loadStart, loadStartSpec, type StartInputs, type StartModel
 export interface ExportSettings extends ExportOptions {
   /** One of `FORMATS`. */
   readonly format: string;
-  /** What to say about images in place of what the model says. */
+  /** How images are prepared, in place of what the model says. */
   readonly preprocess?: PreprocessChanges;
 }
 
@@ -102,14 +102,14 @@ export async function exportModel(
   return { ...summary, bytes, ...(change && { epsilonChange: change }), ...(agreement && { agreement }), seconds };
 }
 
-function inputsOf(source: string | StartInputs): StartInputs {
-  return typeof source === 'string' ? { model: source } : source;
+/** The model with the preprocessing that was asked for. */
+function prepared<M extends Pick<StartModel, 'spec'>>(model: M, { preprocess: changes = {} }: ExportSettings): M {
+  const preprocess = changedPreprocess(model.spec, changes);
+  return preprocess === undefined ? model : { ...model, spec: { ...model.spec, preprocess } };
 }
 
-/** A model with the preprocessing that it is to have. */
-function prepared<Model extends Pick<StartModel, 'spec'>>(model: Model, { preprocess = {} }: ExportSettings): Model {
-  const changed = changedPreprocess(model.spec, preprocess);
-  return { ...model, spec: { ...model.spec, ...(changed && { preprocess: changed }) } };
+function inputsOf(source: string | StartInputs): StartInputs {
+  return typeof source === 'string' ? { model: source } : source;
 }
 
 async function prepare(

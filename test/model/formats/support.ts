@@ -3,7 +3,11 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { expect } from 'vitest';
+import { WaveError } from '#wave/base/errors.js';
 import { type MemoryTensor, openSafetensors, writeSafetensors } from '#wave/checkpoint/index.js';
+import type { Hints } from '#wave/model/detect.js';
+import { loadModel } from '#wave/model/load.js';
 
 const FIXTURES = fileURLToPath(new URL('./fixtures/', import.meta.url));
 
@@ -54,4 +58,19 @@ export async function changeTensors(
 /** F32 zeros of a shape. */
 export function zeros(...shape: number[]): MemoryTensor {
   return { dtype: 'F32', shape, data: new Float32Array(shape.reduce((product, size) => product * size, 1)) };
+}
+
+/** What stands in place of a file that Git LFS has not fetched. */
+export const POINTER = 'version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n';
+
+/** The class and the message, with the folder left out; anything but one line that begins with the path fails. */
+export async function refusal(folder: string, hints: Hints = {}, path = folder): Promise<[unknown, string]> {
+  const error: unknown = await loadModel(path, hints).then(
+    () => 'is accepted',
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof WaveError)) throw error instanceof Error ? error : new Error(String(error));
+  expect(error.message).not.toContain('\n');
+  expect(error.message.startsWith(folder), error.message).toBe(true);
+  return [error.constructor, error.message.replaceAll(folder, '').replace(/^[:\s]+/, '')];
 }
