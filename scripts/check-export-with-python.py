@@ -84,9 +84,13 @@ def of_transformers(job, images):
     }
     if "image" in job:
         processor = transformers.AutoImageProcessor.from_pretrained(job["dir"])
+        timms = type(processor).__name__ == "TimmWrapperImageProcessor"
+        picture = Image.open(job["image"])
+        if picture.mode == "L" and not timms:
+            # The slow processors of transformers 4 take no greyscale images but as arrays with a channel.
+            picture = np.asarray(picture)[None]
         found["processor"] = type(processor).__name__
-        found["pixels"] = processor(Image.open(job["image"]), return_tensors="pt")["pixel_values"][0]
-        timms = found["processor"] == "TimmWrapperImageProcessor"
+        found["pixels"] = processor(picture, return_tensors="pt")["pixel_values"][0]
         found["half"] = (lambda margin: round(margin / 2)) if timms else (lambda margin: margin // 2)
     return found
 

@@ -203,6 +203,18 @@ describe('what is read back', () => {
   });
 });
 
+it.each(['timm', 'hf'])('names that libraries give to classes without one are no names (%s)', async (format) => {
+  const labels = Array.from({ length: SMALL.classes }, (_, id) => `LABEL_${id}`);
+  await exportModel(await saved(folder, { ...SMALL, labels }), { format }, out(), context());
+  expect((await loadModel(dir)).spec).not.toHaveProperty('labels');
+});
+
+it.each(['timm', 'hf'])('names of classes go along, also where two are the same (%s)', async (format) => {
+  const labels = ['crane', 'crane', '0', '__proto__', 'a "b"'];
+  await exportModel(await saved(folder, { ...SMALL, labels }), { format }, out(), context());
+  expect((await loadModel(dir)).spec.labels).toEqual(labels);
+});
+
 it('a target of a bank is exported in one call', async () => {
   const files = await saveBank(folder);
   const scalers = join(folder, 'target', 'scalers.safetensors');

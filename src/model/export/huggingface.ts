@@ -1,7 +1,6 @@
 /** The folder of a ViT or DeiT classifier of transformers: weights in its names, `config.json`, `preprocessor_config.json`. */
 import { join } from 'node:path';
 import { ModelError } from '../../base/errors.js';
-import { isUnnamed } from '../formats/facts.js';
 import { CLASSIC, type HuggingFaceNames, huggingFaceKeys } from '../formats/huggingface-keys.js';
 import { CONFIG_FILE, PREPROCESSOR_FILE } from '../formats/sidecars.js';
 import { parameterShapes } from '../parameters.js';
@@ -38,7 +37,7 @@ export const huggingFaceFormat: ExportFormat = {
     return {
       files: [WEIGHTS_FILE, PREPROCESSOR_FILE, CONFIG_FILE],
       clashes: [SHARDS_FILE],
-      spec: { ...sizes, preprocess, ...(labels && !labels.every(isUnnamed) && { labels: [...labels] }) },
+      spec: { ...sizes, preprocess, ...(labels && { labels: [...labels] }) },
       warnings: [],
     };
   },

@@ -1,4 +1,5 @@
 /** A model's preprocessing with nothing left to defaults. */
+import { isUnnamed } from '../formats/facts.js';
 import { preprocessFor } from '../preprocess.js';
 import type { ModelSpec, Preprocess } from '../spec.js';
 
@@ -16,7 +17,7 @@ export function fullPreprocess({
   return { ...preprocessFor(preprocess.mean, preprocess.std, channels), resize, resize_mode, interpolation };
 }
 
-/** Names of the classes, where there is one for each of them. */
+/** Names of the classes, where there is one for each of them and they are more than numbers. */
 export function classNames({ labels, classes }: Pick<ModelSpec, 'labels' | 'classes'>): readonly string[] | undefined {
-  return labels?.length === classes ? labels : undefined;
+  return labels?.length === classes && !labels.every(isUnnamed) ? labels : undefined;
 }
