@@ -1,7 +1,10 @@
 /** Data: sources, subsets, transforms, the patch layout, and the loader that feeds training and evaluation. */
+export type { ImageChanges } from './augment/changes.js';
+export type { Erasing } from './augment/erasing.js';
+export type { RandAugment } from './augment/rand-augment.js';
 export { type Dataset, sampleSha256 } from './dataset.js';
 export { openFolder } from './folder.js';
-export type { EvalFraming, RandomResizedCrop } from './framing.js';
+export type { EvalFraming, RandomResizedCrop, TrainInterpolation } from './framing.js';
 export { type IdxFiles, openIdx } from './idx.js';
 export { type Batch, Loader, type LoaderOptions, type UnreadableImage } from './loader.js';
 export { drawMix, type Mix, type MixSettings, mixPatches } from './mix.js';
