@@ -85,6 +85,9 @@ export * from './ops/index.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
 export { type ConvertOptions, type ConvertPlan, type ConvertResult, checkConvert, convert } from './stages/convert.js';
+export { type ClassListing, type DataListing, listData, type Split, type SplitListing } from './stages/data/list.js';
+export { drawSamples, type Samples } from './stages/data/samples.js';
+export { type DataStatistics, measureData, type Spread, type StatisticsOptions } from './stages/data/statistics.js';
 export {
   type CheckpointDiff,
   type DifferenceKind,

@@ -20,8 +20,8 @@ export function stepText(event: Of<'step'>): string {
 }
 
 /** `evaluated 2560/10000 images (25 %)`. */
-export function evaluatingText({ done, total }: Of<'evaluating'>): string {
-  return `evaluated ${done}/${total} images (${percent(done, total)} %)`;
+export function evaluatingText({ done, total, verb = 'evaluated' }: Of<'evaluating'>): string {
+  return `${verb} ${done}/${total} images (${percent(done, total)} %)`;
 }
 
 /** `epoch 3: top-1 87.6 %, top-5 99.1 %, loss 0.4123 on 10000 images`. */

@@ -72,6 +72,12 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/export.js')).exportCommand,
   },
   {
+    name: 'data',
+    summary: 'List or measure the images that a configuration names',
+    group: 'Look',
+    load: async () => (await import('./commands/data.js')).dataCommand,
+  },
+  {
     name: 'inspect',
     summary: 'List the tensors, parameters and history of a checkpoint',
     group: 'Look',

@@ -21,8 +21,8 @@ export type StageEvent =
       readonly imagesPerSecond: number;
       readonly etaSeconds: number;
     }
-  /** A batch of an evaluation is done. */
-  | { readonly type: 'evaluating'; readonly done: number; readonly total: number }
+  /** A batch of an evaluation is done; `verb` says what was done if it is no evaluation. */
+  | { readonly type: 'evaluating'; readonly done: number; readonly total: number; readonly verb?: string }
   /** An evaluation is done. `top1` and `top5` in 0..1. */
   | {
       readonly type: 'evaluated';
