@@ -1,8 +1,11 @@
 /** Data: sources, subsets, transforms, the patch layout, and the loader that feeds training and evaluation. */
+export { openCifar } from './cifar.js';
+export { checkSameNames, firstDifference, type NamedClasses } from './class-names.js';
 export { type Dataset, sampleSha256 } from './dataset.js';
 export { openFolder } from './folder.js';
 export type { EvalFraming, RandomResizedCrop } from './framing.js';
 export { type IdxFiles, openIdx } from './idx.js';
+export { listSplit } from './listing.js';
 export { type Batch, Loader, type LoaderOptions, type UnreadableImage } from './loader.js';
 export { drawMix, type Mix, type MixSettings, mixPatches } from './mix.js';
 export { openData } from './open.js';

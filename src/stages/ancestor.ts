@@ -8,6 +8,7 @@ import { type LoadedModel, loadModel } from '../model/load.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
 import { AncestorLogits, pays } from './ancestor-logits.js';
+import { checkLabels, withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { warnOfOtherPixels } from './pixels.js';
 import type { DataSettings } from './run-data.js';
@@ -28,18 +29,21 @@ export interface AncestorFile {
 /**
  * Reads the ancestor and checks it against the data; warns of pixels normalised in another way than it was trained with.
  *
- * @throws CheckpointError, ModelError; ConfigError when its images or classes are not those of the data.
+ * @throws CheckpointError, ModelError; ConfigError when its images or classes are not those of the data, or go by other names.
  */
 export async function openAncestor(
   { path, heads }: AncestorFile,
-  { data: { mean, std } }: DataSettings,
-  { source, image, channels }: Dataset,
+  { data }: DataSettings,
+  images: Dataset,
   context: StageContext,
 ): Promise<LoadedModel> {
   const ancestor = await loadModel(path, { headsFlag: ANCESTOR_HEADS_FLAG, ...(heads === undefined ? {} : { heads }) });
+  const { mean, std } = data;
+  const { source, image, channels } = images;
   checkFits(ancestor.spec, { channels, classes: source.classes, image }, 'ancestor');
   warnOfOtherPixels(ancestor.spec, preprocessFor(mean, std, channels), context, 'ancestor');
-  return ancestor;
+  checkLabels({ source: path, spec: ancestor.spec }, images, data, 'choose an ancestor of these classes');
+  return { ...ancestor, spec: withLabels(ancestor.spec, images) };
 }
 
 export interface MeasuredAncestor {

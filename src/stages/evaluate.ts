@@ -7,6 +7,8 @@ import { checkEngine, createEngine } from '../engine/create.js';
 import { checkFits } from '../model/config.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
+import { BrokenImages } from './broken-images.js';
+import { checkLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { distillShape, fitKdSchema } from './distill-config.js';
 import { warnOfOtherPixels } from './pixels.js';
@@ -36,6 +38,8 @@ export interface EvaluateResult {
   readonly loss: number;
   readonly images: number;
   readonly imagesPerSecond: number;
+  /** Images that could not be read and are not part of it; absent: none. */
+  readonly brokenImages?: number;
 }
 
 /**
@@ -50,17 +54,22 @@ export async function evaluate(
   context: StageContext,
 ): Promise<EvaluateResult> {
   checkEngine(config.engine);
-  const { spec, values } = await loadStart(typeof source === 'string' ? { model: source } : source);
+  const { source: told, spec, values } = await loadStart(typeof source === 'string' ? { model: source } : source);
   context.emit({ type: 'phase', text: 'opening data' });
   const dataset = await openData(config.data, 'test', { seed: config.seed });
   const { channels, image } = dataset;
   const { classes } = dataset.source;
   checkFits(spec, { channels, classes, image });
+  checkLabels({ source: told, spec }, dataset, config.data);
   const { mean, std } = config.data;
   warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);
   const { batch } = config.eval;
   const { seed } = config;
-  const loader = new Loader({ dataset, mode: 'eval', batch, patch: spec.patch, seed, workers: config.data.workers });
+  const { workers } = config.data;
+  const broken = new BrokenImages(context);
+  broken.addLeftOut(dataset);
+  const onBroken = broken.add;
+  const loader = new Loader({ dataset, mode: 'eval', batch, patch: spec.patch, seed, workers, onBroken });
   const engine = createEngine(config.engine);
   try {
     context.emit({ type: 'phase', text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} threads` });
@@ -73,7 +82,7 @@ export async function evaluate(
     const quality = await train.evaluateModel({ step, loader, classes, signal: context.signal, onBatch });
     if (!quality) throw new InterruptedError('stopped during the evaluation; nothing was written');
     const seconds = (performance.now() - start) / 1000;
-    return { ...quality, imagesPerSecond: quality.images / seconds };
+    return { ...quality, imagesPerSecond: quality.images / seconds, ...broken.result() };
   } finally {
     await Promise.all([loader.close(), engine.dispose()]);
   }

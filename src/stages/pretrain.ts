@@ -10,6 +10,7 @@ import { preprocessFor } from '../model/preprocess.js';
 import type { ModelSpec } from '../model/spec.js';
 import * as train from '../train/index.js';
 import { checkSameSettings } from './changed-settings.js';
+import { withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { compileModelRun } from './model-programs.js';
 import { withOpened } from './opened.js';
@@ -118,10 +119,11 @@ export async function pretrain(config: PretrainConfig, out: OutFolder, context: 
 
 function modelFor(config: PretrainConfig, data: Dataset): ModelSpec {
   const { source, channels, image } = data;
-  return resolveModel(config.model, {
+  const spec = resolveModel(config.model, {
     channels,
     classes: source.classes,
     image,
     preprocess: preprocessFor(config.data.mean, config.data.std, channels),
   });
+  return withLabels(spec, data);
 }
