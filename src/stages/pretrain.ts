@@ -44,6 +44,8 @@ export interface PretrainResult {
   /** With `train.keep_best`. */
   readonly best?: Trained['best'];
   readonly parameters: number;
+  /** Images that could not be read in this run and were left out; absent: none. */
+  readonly brokenImages?: number;
   /** Of training alone; 0 when nothing was left to train. */
   readonly imagesPerSecond: number;
   readonly seconds: number;
