@@ -1,5 +1,7 @@
 /** The `data:` block: where images come from and how they are prepared. */
 import { z } from 'zod';
+import { ConfigError } from '../base/errors.js';
+import { parseRandAugment } from './rand-augment.js';
 
 const path = z.string().min(1);
 
@@ -31,6 +33,8 @@ const side = z.int().min(1).max(16_384);
 const share = z.number().positive().max(1);
 const range = (least: z.ZodNumber) => z.tuple([least, least]);
 
+const FILTERS = ['nearest', 'bilinear', 'bicubic', 'lanczos'] as const;
+
 /** Random changes to training images; test images never change. */
 const augmentSchema = z.strictObject({
   pad_crop: z.int().min(0).default(0).describe('pixels of black border added before a random crop; 0 = off'),
@@ -45,6 +49,31 @@ const augmentSchema = z.strictObject({
     .nullable()
     .default(null)
     .describe('train on random pieces, resized to the input; null = off'),
+  interpolation: z
+    .enum([...FILTERS, 'random'])
+    .nullable()
+    .default(null)
+    .describe('filter in training; random = bilinear or bicubic, drawn each time; null = resize.interpolation'),
+  rand_augment: z
+    .string()
+    .superRefine((text, context) => {
+      const why = refusal(() => parseRandAugment(text));
+      if (why !== null) context.addIssue({ code: 'custom', message: why });
+    })
+    .nullable()
+    .default(null)
+    .describe('RandAugment, in the way that timm writes it: rand-m9-mstd0.5-inc1; null = off'),
+  color_jitter: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0)
+    .describe('strength of random brightness, contrast and saturation; 0 = off, as it is beside rand_augment'),
+  erasing: z.number().min(0).max(1).default(0).describe('share of the images in which a rectangle is erased; 0 = off'),
+  erasing_mode: z
+    .enum(['pixel', 'const', 'rand'])
+    .default('pixel')
+    .describe('pixel = noise, rand = one random value per channel, const = the mean'),
   mixup: z.number().min(0).default(0).describe('mix pairs of images, with lambda from Beta(mixup, mixup); 0 = off'),
   cutmix: z.number().min(0).default(0).describe('paste boxes of other images, with lambda from Beta; 0 = off'),
   mixup_prob: z.number().min(0).max(1).default(1).describe('share of the batches that mixup or cutmix change'),
@@ -52,14 +81,25 @@ const augmentSchema = z.strictObject({
   repeats: z.int().min(1).max(16).default(1).describe('times that each sample of an epoch stands in it; 1 = off'),
 });
 
+/** What is wrong, as a message; null: nothing. */
+function refusal(check: () => unknown): string | null {
+  try {
+    check();
+    return null;
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+}
+
 /** From an image of any size to the model's input, in evaluation. */
 const resizeSchema = z.strictObject({
   mode: z.enum(['shortest', 'squash']).default('shortest').describe('shortest keeps proportions, squash does not'),
   crop_pct: share.default(0.875).describe('side of the central crop over the side that images are resized to'),
   interpolation: z
-    .enum(['nearest', 'bilinear', 'bicubic', 'lanczos'])
+    .enum(FILTERS)
     .default('bicubic')
-    .describe('filter, also in training'),
+    .describe('filter; also in training, unless augment.interpolation says otherwise'),
 });
 
 /** Images that are drawn rather than read. */
@@ -135,6 +175,9 @@ export const dataSchema = z
         'std',
         `mean has ${data.mean.length} values and std ${data.std.length}; give one per channel, or one for all`,
       );
+    }
+    if (data.augment.rand_augment !== null && (data.augment.interpolation ?? data.resize.interpolation) === 'lanczos') {
+      refuse('augment', 'rand_augment cannot turn images with lanczos; set augment.interpolation to bicubic');
     }
     for (const which of ['train', 'test'] as const) checkSplit(data, which, refuse);
     if (data.source === 'idx') {

@@ -20,6 +20,10 @@ const DEIT = {
     augment: {
       random_resized_crop: { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] },
       flip: true,
+      rand_augment: 'rand-m9-mstd0.5-inc1',
+      color_jitter: 0.3,
+      erasing: 0.25,
+      erasing_mode: 'pixel',
       mixup: 0.8,
       cutmix: 1,
       mixup_prob: 1,

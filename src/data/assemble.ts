@@ -1,9 +1,11 @@
 /** Makes the pixels of one batch; runs in the loader's threads, or on the calling thread when there are none. */
 import { createRng } from '../base/rng.js';
-import { type EvalFraming, evalFraming, randomBox } from './framing.js';
+import { inChannels, mirror, pictureFrom } from './augment/arrange.js';
+import { changePicture, changesPixels, eraseSome } from './augment/changes.js';
+import { type EvalFraming, evalFraming, trainFraming } from './framing.js';
 import { drawMix, mixPatches } from './mix.js';
 import { type PatchShape, patchCount, patchDim, writeImage, writePicture } from './patches.js';
-import { type Framer, readPicture } from './picture.js';
+import { type Framer, type Picture, readPicture } from './picture.js';
 import { openRecords, type RawShape, type RecordReader, type Records } from './records.js';
 import { type Augment, drawAugment, drawKey, UNCHANGED } from './transforms.js';
 
@@ -150,25 +152,37 @@ export class Assembler {
     const { images, shape, table, augment, framing, seed } = this.#spec;
     const bytes = await this.#bytes(index);
     const raw = 'raw' in images ? images.raw : undefined;
-    if (raw && framing === null) {
+    const isChanged = augment !== null && changesPixels(augment);
+    const key = drawKey(epoch, index, repeat);
+    if (framing === null) {
+      if (!raw) throw new TypeError('images of files have no size of their own');
       const draw = augment === null ? UNCHANGED : drawAugment(augment, seed, epoch, index, repeat);
-      writeImage(out, shape, slot, bytes, raw.channels, draw, table);
-      return;
+      if (isChanged) this.#writeChanged(out, slot, pictureFrom(bytes, raw, draw), augment, key);
+      else writeImage(out, shape, slot, bytes, raw.channels, draw, table);
+    } else {
+      const rng = createRng(seed, 'frame', ...key);
+      const frame: Framer = (height, width) =>
+        augment?.randomResizedCrop
+          ? trainFraming(augment.randomResizedCrop, { ...framing, ...augment }, { height, width, rng })
+          : evalFraming(framing, height, width);
+      const channels = raw?.channels ?? (shape.channels === 1 ? 1 : 3);
+      const picture = await readPicture(bytes, { raw, channels, frame });
+      const flip = augment !== null && drawAugment({ padCrop: 0, flip: augment.flip }, seed, epoch, index, repeat).flip;
+      if (isChanged) {
+        if (flip) mirror(picture);
+        this.#writeChanged(out, slot, picture, augment, key);
+      } else {
+        writePicture(out, shape, slot, picture.data, picture.channels, flip, table);
+      }
     }
-    if (framing === null) throw new TypeError('images of files have no size of their own');
-    const rng = createRng(seed, 'frame', ...drawKey(epoch, index, repeat));
-    const frame: Framer = (height, width) =>
-      augment?.randomResizedCrop
-        ? {
-            box: randomBox(augment.randomResizedCrop, height, width, rng),
-            size: framing.image,
-            interpolation: framing.interpolation,
-          }
-        : evalFraming(framing, height, width);
-    const channels = raw?.channels ?? (shape.channels === 1 ? 1 : 3);
-    const picture = await readPicture(bytes, { raw, channels, frame });
-    const flip = augment !== null && drawAugment({ padCrop: 0, flip: augment.flip }, seed, epoch, index, repeat).flip;
-    writePicture(out, shape, slot, picture.data, picture.channels, flip, table);
+    if (augment?.erasing) eraseSome(out, shape, slot, augment.erasing, seed, key);
+  }
+
+  /** Writes a picture that is framed and mirrored already. */
+  #writeChanged(out: Float32Array, slot: number, picture: Picture, augment: Augment, key: readonly number[]): void {
+    const { shape, table, seed } = this.#spec;
+    const { data, channels } = changePicture(inChannels(picture, shape.channels), augment, seed, key);
+    writePicture(out, shape, slot, data, channels, false, table);
   }
 
   #bytes(index: number): Promise<Uint8Array> | Uint8Array {

@@ -2,6 +2,9 @@
 import type { Rng } from '../base/rng.js';
 import type { Box, Framing, Interpolation } from './picture.js';
 
+/** Filters of training images; `random`: bilinear or bicubic, drawn for each image. */
+export type TrainInterpolation = Interpolation | 'random';
+
 /** Random pieces of training images, resized to the model's input (Szegedy et al. 2015; torchvision's defaults). */
 export interface RandomResizedCrop {
   /** Smallest and largest share of the image's area. */
@@ -34,6 +37,18 @@ export function randomBox({ scale, ratio }: RandomResizedCrop, height: number, w
   return centre(height, width, Math.min(tall, height), Math.min(wide, width));
 }
 
+/** The framing of a training image that pieces are taken of. */
+export function trainFraming(
+  crop: RandomResizedCrop,
+  settings: { readonly image: readonly [number, number]; readonly interpolation: TrainInterpolation },
+  { height, width, rng }: { readonly height: number; readonly width: number; readonly rng: Rng },
+): Framing {
+  const { image: size, interpolation } = settings;
+  const box = randomBox(crop, height, width, rng);
+  if (interpolation !== 'random') return { box, size, interpolation };
+  return { box, size, interpolation: rng.int(2) === 0 ? 'bilinear' : 'bicubic' };
+}
+
 function between(from: number, to: number, rng: Rng): number {
   return from + (to - from) * rng.uniform();
 }
@@ -45,7 +60,7 @@ function centre(height: number, width: number, tall: number, wide: number): Box 
 }
 
 /** Python's rounding. */
-function roundHalfEven(value: number): number {
+export function roundHalfEven(value: number): number {
   const floor = Math.floor(value);
   return value - floor === 0.5 ? floor + (floor % 2) : Math.round(value);
 }

@@ -1,18 +1,18 @@
 /** From the `data:` block of a configuration to a data set. */
 import { ConfigError } from '../base/errors.js';
 import type { DataConfig } from '../config/index.js';
+import { augmentFrom } from './augment/from-config.js';
 import { openCifar } from './cifar.js';
 import { checkSameNames, readClassNames } from './class-names.js';
 import { type Dataset, sampleSha256 } from './dataset.js';
 import { listFiles } from './file-list.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
-import type { MixSettings } from './mix.js';
 import { openParquet } from './parquet.js';
 import type { ImageSource } from './source.js';
 import { balancedSubset } from './subset.js';
 import { syntheticSource } from './synthetic.js';
-import { type Augment, normaliseTable } from './transforms.js';
+import { normaliseTable } from './transforms.js';
 import { openWebDataset } from './webdataset.js';
 
 /**
@@ -51,19 +51,12 @@ export async function openData(
     image,
     channels,
     table,
-    augment: augmentFor(config),
+    augment: augmentFrom(config, source.name, channels),
     framing: framingFor(config, image),
     shuffleWindow: config.shuffle_window,
     onBroken: config.on_broken,
     sha256,
   };
-}
-
-function augmentFor({ augment }: DataConfig): Augment {
-  const { pad_crop: padCrop, flip, random_resized_crop: randomResizedCrop, mixup, cutmix, repeats } = augment;
-  const mix: MixSettings = { mixup, cutmix, prob: augment.mixup_prob, switchProb: augment.mixup_switch };
-  const mixes = mix.prob > 0 && (mixup > 0 || cutmix > 0);
-  return { padCrop, flip, randomResizedCrop, mix: mixes ? mix : null, repeats };
 }
 
 /** Input side for image files when nothing is said: that of ImageNet's models. */

@@ -5,17 +5,20 @@
  */
 import { ConfigError } from '../base/errors.js';
 import { createRng } from '../base/rng.js';
-import type { RandomResizedCrop } from './framing.js';
+import { changesPixels, type ImageChanges } from './augment/changes.js';
+import type { RandomResizedCrop, TrainInterpolation } from './framing.js';
 import type { MixSettings } from './mix.js';
 
 /** Random changes to training images. */
-export interface Augment {
+export interface Augment extends ImageChanges {
   /** Black pixels added on every side before a crop of the original size is taken; 0 = no crop. */
   readonly padCrop: number;
   /** Mirror half of the images left to right. */
   readonly flip: boolean;
   /** Random pieces instead of whole images; null: images are framed as in evaluation. */
   readonly randomResizedCrop?: RandomResizedCrop | null;
+  /** Filter of those pieces; absent: that of evaluation. */
+  readonly interpolation?: TrainInterpolation;
   /** Mixes the images of a batch; null: each stays by itself. */
   readonly mix?: MixSettings | null;
   /** Times that each sample of an epoch stands in it, each time with draws of its own; default 1. */
@@ -23,8 +26,10 @@ export interface Augment {
 }
 
 /** Whether anything in a training image is drawn at random. */
-export function isRandom({ padCrop, flip, randomResizedCrop, mix }: Augment): boolean {
-  return padCrop > 0 || flip || Boolean(randomResizedCrop) || Boolean(mix);
+export function isRandom(augment: Augment): boolean {
+  const { padCrop, flip, randomResizedCrop, erasing, mix } = augment;
+  const isFramed = padCrop > 0 || flip || Boolean(randomResizedCrop);
+  return isFramed || changesPixels(augment) || Boolean(erasing) || Boolean(mix);
 }
 
 /**

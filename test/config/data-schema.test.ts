@@ -30,6 +30,11 @@ describe('dataSchema', () => {
         pad_crop: 0,
         flip: false,
         random_resized_crop: null,
+        interpolation: null,
+        rand_augment: null,
+        color_jitter: 0,
+        erasing: 0,
+        erasing_mode: 'pixel',
         mixup: 0,
         cutmix: 0,
         mixup_prob: 1,
@@ -80,6 +85,20 @@ describe('dataSchema', () => {
     [['source=synthetic', 'classes=3'], /must equal synthetic\.classes \(10\) or be left out, found 3$/],
     [['source=synthetic', 'augment.mixup=-1'], /data\.augment\.mixup: expected a number of at least 0, found -1$/],
     [['source=synthetic', 'augment.mixup_prob=2'], /mixup_prob: expected a number from 0 to 1, found 2$/],
+    [
+      ['source=synthetic', 'augment.rand_augment=rand-m9-w0'],
+      /rand_augment: "rand-m9-w0": section "w0" is none of m, n, p, /,
+    ],
+    [
+      ['source=synthetic', 'augment.rand_augment=rand-m9', 'augment.interpolation=lanczos'],
+      /rand_augment cannot turn images with lanczos; set augment\.interpolation to bicubic$/,
+    ],
+    [['source=synthetic', 'augment.color_jitter=-1'], /color_jitter: expected a number from 0 to 10, found -1$/],
+    [['source=synthetic', 'augment.erasing=2'], /erasing: expected a number from 0 to 1, found 2$/],
+    [
+      ['source=synthetic', 'augment.erasing_mode=black'],
+      /erasing_mode: expected one of pixel, const, rand, found "black"$/,
+    ],
     [['source=synthetic', 'augment.repeats=0'], /repeats: expected a whole number from 1 to 16, found 0$/],
     [
       ['source=imagefolder'],

@@ -32,6 +32,10 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'data.augment.random_resized_crop.scale': [0.5, 1],
   'data.augment.random_resized_crop.ratio': [1, 1],
   'data.augment.flip': false,
+  'data.augment.rand_augment': null,
+  'data.augment.color_jitter': 0,
+  'data.augment.erasing': 0,
+  'data.augment.erasing_mode': 'const',
   'data.augment.mixup': 0,
   'data.augment.cutmix': 0,
   'data.augment.mixup_prob': 0.5,
@@ -58,7 +62,18 @@ describe('recipe deit', () => {
     expect(RECIPES.deit).toMatchObject({
       data: {
         image: 224,
-        augment: { flip: true, mixup: 0.8, cutmix: 1, mixup_prob: 1, mixup_switch: 0.5, repeats: 3 },
+        augment: {
+          rand_augment: 'rand-m9-mstd0.5-inc1',
+          color_jitter: 0.3,
+          erasing: 0.25,
+          erasing_mode: 'pixel',
+          flip: true,
+          mixup: 0.8,
+          cutmix: 1,
+          mixup_prob: 1,
+          mixup_switch: 0.5,
+          repeats: 3,
+        },
       },
       train: { epochs: 300, lr: 5e-4, lr_base_batch: 512, min_lr: 1e-5, warmup_epochs: 5, warmup_lr: 1e-6, eps: 1e-8 },
     });

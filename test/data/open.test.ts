@@ -51,7 +51,8 @@ describe('openData', () => {
   it('opens IDX files with the normalisation and augmentation of the block', async () => {
     const block = { mean: [0.25], std: [0.5], augment: { pad_crop: 2, flip: true } };
     const dataset = await openData(idx(block), 'train', { seed: 0 });
-    expect(dataset.augment).toEqual({ padCrop: 2, flip: true, randomResizedCrop: null, mix: null, repeats: 1 });
+    const off = { randomResizedCrop: null, randAugment: null, colorJitter: 0, erasing: null, mix: null, repeats: 1 };
+    expect(dataset.augment).toEqual({ padCrop: 2, flip: true, interpolation: 'bicubic', ...off });
     expect([dataset.table[0], dataset.table[255]]).toEqual([-0.5, 1.5]);
     expect(dataset.indices).toHaveLength(12);
   });
