@@ -76,7 +76,7 @@ export async function finetune(
   const files: RunFiles = { makes: ['model'], reads: inputFiles(inputs) };
   const { config: settings } = await checkRunFolder(out, files);
   if (out.resume) await checkSameSettings(settings, config);
-  const given = await loadStart(inputs);
+  const given = await loadStart(inputs, context);
   const frozen = train.frozenParameters(given.spec, config.train.freeze);
   const data = await openRunData(config, context);
   const model = withNames(fitToData(given, config, data.train), given, config, data.train);
@@ -149,10 +149,11 @@ function countTrainable(spec: ModelSpec, frozen: ReadonlySet<string>): number {
   return shapes.reduce((sum, [, shape]) => sum + elementCount(shape), 0);
 }
 
-/** What was decided about the head and the parameters. */
-function notes(given: ModelSpec, { spec, head }: DownstreamModel, trainable: number): string[] {
+/** What was decided about positions, head and parameters. */
+function notes(given: ModelSpec, { spec, head, resized }: DownstreamModel, trainable: number): string[] {
   const parameters = parameterCount(spec);
   const had = given.classes === spec.classes ? '' : ` (the model has ${given.classes})`;
   const frozen = trainable < parameters ? [`frozen: ${parameters - trainable} of ${parameters} parameters`] : [];
-  return [`head: ${head}, ${spec.classes} classes${had}`, ...frozen];
+  const positions = resized === undefined ? [] : [`positions resized from ${resized}`];
+  return [...positions, `head: ${head}, ${spec.classes} classes${had}`, ...frozen];
 }

@@ -8,6 +8,7 @@ import {
   openSafetensors,
   readArtifactInfo,
 } from '../../checkpoint/index.js';
+import { onnxFiles } from '../../engine/onnx-file.js';
 import type { DataFile, Listing } from './data-files.js';
 
 export class Hashes {
@@ -64,6 +65,15 @@ export class Hashes {
       await file.close();
     }
     return (await this.ofAll(files)) as string;
+  }
+
+  /**
+   * Of an ONNX model, with the files beside it that hold its weights.
+   *
+   * @throws CheckpointError when it is none.
+   */
+  async ofOnnx(path: string): Promise<string> {
+    return (await this.ofAll(await onnxFiles(path))) as string;
   }
 }
 

@@ -26,12 +26,14 @@ export interface Target {
 export interface Foreseen {
   readonly model?: ModelSpec;
   readonly bank?: BankSpec;
+  /** Path of an input that is a file. */
+  readonly file?: string;
 }
 
 /** What is known about a task before anything is run. */
 export interface TaskFacts {
   readonly target: Target | undefined;
-  /** What is known about each input, by role; nothing about files. */
+  /** What is known about each input, by role; of files nothing but their names. */
   readonly inputs: ReadonlyMap<string, Foreseen>;
 }
 
@@ -68,6 +70,8 @@ export interface KindDefinition<Schema extends z.ZodObject, Config = z.output<Sc
   readonly schema: Schema;
   /** Kind of artifact by role; each role is a key of the stage. */
   readonly roles: Readonly<Record<string, ArtifactKind>>;
+  /** Roles that a classifier in an ONNX file can have as well. */
+  readonly onnx?: readonly string[];
   /** Sets of roles, one of which must be given whole; roles in none of them are optional. */
   readonly ways: readonly (readonly string[])[];
   /** Inputs that the kind reads although the stage does not name them, by role; they count as if it did. */
