@@ -71,6 +71,19 @@ export async function openFolder(
 }
 
 /**
+ * Paths of all images of a folder of classes, relative to it, whatever the classes.
+ *
+ * @throws {DataError} as {@link openFolder}
+ */
+export async function listImages(folder: string): Promise<string[]> {
+  const found = (await entries(folder)).filter(({ name, kind }) => kind === 'folder' && !name.startsWith('.'));
+  const images: string[] = [];
+  for (const { name } of found.sort((a, b) => compareUtf8(a.name, b.name)))
+    images.push(...(await imagesBelow(folder, name)));
+  return images;
+}
+
+/**
  * Paths relative to `root`, sorted; `/` between folders on every system.
  *
  * @param above real paths of the folders that this one lies in, by which a loop of links is known

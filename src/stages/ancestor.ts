@@ -10,6 +10,7 @@ import { parameterCount } from '../model/parameters.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
 import { AncestorLogits, pays } from './ancestor-logits.js';
+import { checkLabels, withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { OnnxClassifier, type OnnxSettings, onnxData } from './onnx-classifier.js';
 import { warnOfOtherPixels } from './pixels.js';
@@ -112,7 +113,7 @@ class OnnxAncestor implements Ancestor {
  * Reads the ancestor, a ViT checkpoint or a classifier in an ONNX file, and checks it against the data; warns of pixels
  * normalised in another way than a ViT was trained with.
  *
- * @throws CheckpointError, ModelError; ConfigError when its images or classes are not those of the data.
+ * @throws CheckpointError, ModelError; ConfigError when its images or classes are not those of the data, or go by other names.
  */
 export async function openAncestor(
   { path, heads }: AncestorFile,
@@ -134,7 +135,8 @@ export async function openAncestor(
   const remedy = convertRemedy(path, vit.spec, image);
   checkFits(vit.spec, { channels, classes: source.classes, image }, { role: 'ancestor', remedy });
   warnOfOtherPixels(vit.spec, preprocessFor(mean, std, channels), context, 'ancestor');
-  return new VitAncestor(path, vit);
+  checkLabels({ source: path, spec: vit.spec }, dataset, settings.data, 'choose an ancestor of these classes');
+  return new VitAncestor(path, { ...vit, spec: withLabels(vit.spec, dataset) });
 }
 
 export interface MeasuredAncestor {

@@ -10,6 +10,8 @@ import { checkFits, convertRemedy } from '../model/config.js';
 import { HEADS_FLAG } from '../model/hints.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
+import { BrokenImages } from './broken-images.js';
+import { checkLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { distillShape, fitKdSchema } from './distill-config.js';
 import { OnnxClassifier, onnxData } from './onnx-classifier.js';
@@ -42,6 +44,8 @@ export interface EvaluateResult {
   readonly loss: number;
   readonly images: number;
   readonly imagesPerSecond: number;
+  /** Images that could not be read and are not part of it; absent: none. */
+  readonly brokenImages?: number;
 }
 
 /**
@@ -67,22 +71,23 @@ async function evaluateVit(
   config: EvaluateSettings,
   context: StageContext,
 ): Promise<EvaluateResult> {
-  const { spec, values } = await loadStart(inputs, context);
+  const { source, spec, values } = await loadStart(inputs, context);
   const dataset = await openTest(config, context);
   const { channels, image } = dataset;
   const { classes } = dataset.source;
   const remedy = 'model' in inputs ? convertRemedy(inputs.model, spec, image) : RESIZE_SCALERS;
   checkFits(spec, { channels, classes, image }, { remedy });
+  checkLabels({ source, spec }, dataset, config.data);
   const { mean, std } = config.data;
   warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);
   const { batch } = config.eval;
-  const loader = openLoader(config, dataset, spec.patch);
+  const { loader, broken } = openLoader(config, dataset, spec.patch, context);
   const engine = createEngine(config.engine);
   try {
     context.emit({ type: 'phase', text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} threads` });
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
     const step = await engine.compileInference(train.inferenceProgram(spec, batch), state, { frozen: true });
-    return await measure(step, { loader, dataset, context });
+    return await measure(step, { loader, broken, dataset, context });
   } finally {
     await Promise.all([loader.close(), engine.dispose()]);
   }
@@ -102,9 +107,9 @@ async function evaluateOnnx(
   const classifier = await OnnxClassifier.open(model, { onnx, engine }, onnxData(config.data, dataset));
   const patch = commonDivisor(...dataset.image);
   try {
-    const loader = openLoader(config, dataset, patch);
+    const { loader, broken } = openLoader(config, dataset, patch, context);
     try {
-      return await measure(classifier.stepFor(patch), { loader, dataset, context });
+      return await measure(classifier.stepFor(patch), { loader, broken, dataset, context });
     } finally {
       await loader.close();
     }
@@ -118,19 +123,28 @@ function openTest({ data, seed }: EvaluateSettings, { emit }: StageContext): Pro
   return openData(data, 'test', { seed });
 }
 
-function openLoader({ data, eval: { batch }, seed }: EvaluateSettings, dataset: Dataset, patch: number): Loader {
-  return new Loader({ dataset, mode: 'eval', batch, patch, seed, workers: data.workers });
+function openLoader(
+  { data: { workers }, eval: { batch }, seed }: EvaluateSettings,
+  dataset: Dataset,
+  patch: number,
+  context: StageContext,
+): Pick<Measuring, 'loader' | 'broken'> {
+  const broken = new BrokenImages(context);
+  broken.addLeftOut(dataset);
+  const loader = new Loader({ dataset, mode: 'eval', batch, patch, seed, workers, onBroken: broken.add });
+  return { loader, broken };
 }
 
 interface Measuring {
   readonly loader: Loader;
+  readonly broken: BrokenImages;
   readonly dataset: Dataset;
   readonly context: StageContext;
 }
 
 async function measure(
   step: InferenceStep,
-  { loader, dataset: { indices, source }, context }: Measuring,
+  { loader, broken, dataset: { indices, source }, context }: Measuring,
 ): Promise<EvaluateResult> {
   const total = indices.length;
   context.emit({ type: 'phase', text: `evaluating ${total} images` });
@@ -140,7 +154,7 @@ async function measure(
   const quality = await train.evaluateModel({ step, loader, classes, signal: context.signal, onBatch });
   if (!quality) throw new InterruptedError('stopped during the evaluation; nothing was written');
   const seconds = (performance.now() - start) / 1000;
-  return { ...quality, imagesPerSecond: quality.images / seconds };
+  return { ...quality, imagesPerSecond: quality.images / seconds, ...broken.result() };
 }
 
 /** The largest patch that images of this size are cut into. */

@@ -26,6 +26,7 @@ import {
 } from '../wave/index.js';
 import { type Ancestor, measureAncestor, openAncestor, rememberWherePaid } from './ancestor.js';
 import { checkSameSettings } from './changed-settings.js';
+import { checkLabels, withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { ceSchema, fitKdSchema } from './distill-config.js';
 import { onnxShape } from './onnx-config.js';
@@ -243,9 +244,12 @@ function fitToData(
   const preprocess = preprocessFor(data.mean, data.std, images.channels);
   const { classes } = images.source;
   const all = new Map([...bank.values, ...scalers.values]);
-  if (classes === model.classes) return { spec: { ...model, preprocess }, values: all, head: 'kept' };
+  if (classes === model.classes) {
+    checkLabels({ source: path, spec: model }, images, data);
+    return { spec: withLabels({ ...model, preprocess }, images), values: all, head: 'kept' };
+  }
   const { labels: _, ...rest } = model;
-  const spec = { ...rest, classes, preprocess };
+  const spec = withLabels({ ...rest, classes, preprocess }, images);
   const body = [...all].filter(([name]) => !isHead(name.replace(/^(templates|scalers|own)\./, '')));
   const own = [...newHead(spec, seed)].map(([name, values]) => [OWN + name, values] as const);
   return { spec, values: new Map([...body, ...own]), head: 'new' };

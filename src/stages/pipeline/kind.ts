@@ -8,6 +8,7 @@ import type { ModelSpec } from '../../model/spec.js';
 import type { BankSpec } from '../../wave/index.js';
 import type { StageContext } from '../context.js';
 import type { StartInputs } from '../start-model.js';
+import type { DataFile } from './data-files.js';
 import type { Source } from './tasks.js';
 
 /** A model size that stages are repeated for. */
@@ -93,8 +94,8 @@ export interface KindDefinition<Schema extends z.ZodObject, Config = z.output<Sc
   readonly foresee?: (config: Config, facts: TaskFacts) => Foreseen;
   /** File name in the folder of the run, by kind of artifact. */
   readonly outputs: (config: Config) => Readonly<Partial<Record<ArtifactKind, string>>>;
-  /** Data files that the stage reads; their content decides whether it is up to date. */
-  readonly dataFiles: (config: Config) => readonly string[];
+  /** Data files that the stage reads; their content, or what stands for it, decides whether it is up to date. */
+  readonly dataFiles: (config: Config) => readonly DataFile[];
   /** @returns what the stage's library function returns; must survive JSON. */
   readonly run: (job: Job<Config>, context: StageContext) => Promise<object>;
   readonly measure: (results: Readonly<Record<string, unknown>>) => Measures;
