@@ -66,6 +66,7 @@ describe('wave data ls', () => {
         { index: 0, name: 'cat', train: 3, test: 1 },
         { index: 1, name: 'dog', train: 3, test: 1 },
       ],
+      problem: null,
     });
   });
 
@@ -106,6 +107,17 @@ describe('wave data ls', () => {
     ]);
     expect(splits.map(({ split }) => split)).toEqual(['train']);
     expect(classes[0]).toEqual({ index: 0, name: 'cat', train: 3, test: null });
+  });
+
+  it('shows what there is of splits that do not fit together, and fails', async () => {
+    mkdirSync(at('other', 'bird'), { recursive: true });
+    await plain(at('other', 'bird', 'a.png'), 8, 8, '#123456');
+    await plain(at('other', 'cat', 'a.png'), 8, 8, '#123456');
+    const words = ['data', 'ls', '--config', at('folder.yaml'), '--set', `data.test.folder=${at('other')}`];
+    const { code, stdout, stderr } = await wave(words);
+    expect(code).toBe(2);
+    expect(stdout).toContain(at('other'));
+    expect(stderr).toMatch(/^wave: error: .*other: class 0 is "bird", in .*train "cat"; [^\n]+\n$/);
   });
 
   it('refuses what only stats has', async () => {

@@ -105,8 +105,9 @@ type DataSettings = Parameters<typeof import('../../stages/data/list.js').listDa
 
 async function list(config: DataSettings): Promise<Outcome> {
   const { listData } = await import('../../stages/data/list.js');
-  const { listing } = await listData(config);
-  return { data: listing, text: await renderListing(listing) };
+  const listing = await listData(config);
+  const outcome = { data: listing, text: await renderListing(listing) };
+  return listing.problem === null ? outcome : { ...outcome, failure: new ConfigError(listing.problem) };
 }
 
 async function renderListing({ splits, classes }: DataListing): Promise<string> {

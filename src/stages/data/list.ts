@@ -1,6 +1,8 @@
 /** What a `data:` block names: its splits, and how many images each class has. */
+import { ConfigError } from '../../base/errors.js';
 import type { DataConfig } from '../../config/index.js';
 import { type Dataset, openData } from '../../data/index.js';
+import { checkSplits } from '../class-map.js';
 
 export const SPLITS = ['train', 'test'] as const;
 export type Split = (typeof SPLITS)[number];
@@ -37,6 +39,8 @@ export interface ClassListing {
 export interface DataListing {
   readonly splits: readonly SplitListing[];
   readonly classes: readonly ClassListing[];
+  /** Why nothing can be trained on these splits together, in one line; null when it can. */
+  readonly problem: string | null;
 }
 
 /** The splits that a block names. */
@@ -47,13 +51,9 @@ export function splitsOf(data: DataConfig): Split[] {
 /**
  * Opens the splits and counts; no image is read. Samples without an image or a class are counted, whatever `on_broken` says.
  *
- * @returns the listing, and the splits
  * @throws ConfigError, DataError
  */
-export async function listData(settings: {
-  readonly data: DataConfig;
-  readonly seed: number;
-}): Promise<{ readonly listing: DataListing; readonly datasets: readonly Dataset[] }> {
+export async function listData(settings: { readonly data: DataConfig; readonly seed: number }): Promise<DataListing> {
   const data = { ...settings.data, on_broken: 'skip' as const };
   const datasets = await Promise.all(splitsOf(data).map((split) => openData(data, split, { seed: settings.seed })));
   const splits = datasets.map(({ split, source, indices, image, channels }) => ({
@@ -76,7 +76,18 @@ export async function listData(settings: {
     train: counts.get('train')?.[index] ?? null,
     test: counts.get('test')?.[index] ?? null,
   }));
-  return { listing: { splits, classes }, datasets };
+  return { splits, classes, problem: problemOf(datasets, data) };
+}
+
+function problemOf([train, test]: readonly Dataset[], data: DataConfig): string | null {
+  if (!train || !test) return null;
+  try {
+    checkSplits({ train, test }, data);
+    return null;
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
 }
 
 /** `[classes]`: images in use. */
