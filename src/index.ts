@@ -28,6 +28,7 @@ export * from './config/index.js';
 export * from './data/index.js';
 // Engines.
 export { checkEngine, createEngine } from './engine/create.js';
+export { type OnnxFile, type OnnxTensor, type OnnxValue, openOnnxFile } from './engine/onnx-file.js';
 export type { OrtDevice } from './engine/ort/engine.js';
 export type { ElementType, TensorSpec, TensorSpecs, TensorValues } from './engine/tensor-spec.js';
 export { type Scalar, type Tensor, tf } from './engine/tf.js';
@@ -58,19 +59,41 @@ export {
   resolveModel,
 } from './model/config.js';
 export { detectSpec, type Hints, type Shapes } from './model/detect.js';
+export type {
+  Agreement,
+  ExportFormat,
+  ExportModel,
+  ExportOptions,
+  ExportPlan,
+  FormatEntry,
+} from './model/export/format.js';
+export { ONNX_OPSET, type OnnxOptions, onnxModel, onnxModelParts } from './model/export/onnx.js';
+export { checkOnnxFile } from './model/export/onnx-check.js';
+export { FORMATS, findFormat } from './model/export/registry.js';
 export { collect, type Fill } from './model/fill.js';
 export { forward, type Parameters } from './model/forward.js';
 export { initialise, initialiser } from './model/initialise.js';
-export { type LoadedModel, type LoadedSpec, loadModel, loadModelSpec } from './model/load.js';
+export { type LoadedModel, type LoadedSpec, loadModel, loadModelSpec, type Reading } from './model/load.js';
 export { isDecayed, isEmbedding, isHead, isNorm, parameterCount, parameterShapes } from './model/parameters.js';
-export { preprocessFor } from './model/preprocess.js';
+export { changedPreprocess, type PreprocessChanges, preprocessFor } from './model/preprocess.js';
 export { PRESET_NAMES, PRESETS, type Preset, type PresetName } from './model/presets.js';
+export { type PositionFilter, resizePositions } from './model/resize-positions.js';
 export { saveModel } from './model/save.js';
 export { type Geometry, geometry, type ModelSpec, modelSpecSchema, type Preprocess } from './model/spec.js';
 // Ops.
 export * from './ops/index.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
+export { type ConvertOptions, type ConvertPlan, type ConvertResult, checkConvert, convert } from './stages/convert.js';
+export {
+  type CheckpointDiff,
+  type DifferenceKind,
+  type DiffSide,
+  diffCheckpoints,
+  type FieldDifference,
+  type TensorDifference,
+  type TensorFacts,
+} from './stages/diff.js';
 export {
   checkDistill,
   type DistillConfig,
@@ -80,6 +103,7 @@ export {
   distillSchema,
   type ModelSize,
 } from './stages/distill.js';
+export { epsilonChange, type LogitChange } from './stages/epsilon.js';
 export {
   type EvaluateConfig,
   type EvaluateResult,
@@ -87,6 +111,14 @@ export {
   evaluate,
   evaluateSchema,
 } from './stages/evaluate.js';
+export {
+  checkExport,
+  type ExportResult,
+  type ExportSettings,
+  type ExportSummary,
+  exportModel,
+} from './stages/export.js';
+export type { ExportFolder } from './stages/export-folder.js';
 export {
   checkFinetune,
   type FinetuneConfig,

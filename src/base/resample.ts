@@ -2,9 +2,9 @@
 
 /**
  * `bicubic` takes four neighbours whatever the sizes (Keys 1981 with a = -0.75). The antialiased filters widen with the
- * factor when they shrink, and are those of Pillow (bicubic with a = -0.5).
+ * factor when they shrink, and are those of Pillow (bicubic with a = -0.5, Lanczos with three lobes).
  */
-export const FILTERS = ['bicubic', 'antialiased-bicubic', 'antialiased-bilinear'] as const;
+export const FILTERS = ['bicubic', 'antialiased-bicubic', 'antialiased-bilinear', 'antialiased-lanczos'] as const;
 export type Filter = (typeof FILTERS)[number];
 
 /** An array as the axis that is resized sees it: `[outer, size, inner]`. */
@@ -29,16 +29,18 @@ export function resampleAxis(
   const taps = Array.from({ length: to }, (_, i) => tapsAt(i, size, to, filter));
   const out = new Float32Array(outer * to * inner);
   const sums = new Float64Array(inner);
+  let at = 0;
   for (let o = 0; o < outer; o++) {
-    taps.forEach(({ indices, weights }, i) => {
-      sums.fill(0);
-      indices.forEach((index, tap) => {
-        const from = (o * size + index) * inner;
+    for (const { indices, weights } of taps) {
+      // By loops throughout: on rows of single values, calls cost more than the sums.
+      for (let k = 0; k < inner; k++) sums[k] = 0;
+      for (let tap = 0; tap < indices.length; tap++) {
+        const from = (o * size + indices[tap]) * inner;
         const weight = weights[tap];
         for (let k = 0; k < inner; k++) sums[k] += weight * values[from + k];
-      });
-      out.set(sums, (o * to + i) * inner);
-    });
+      }
+      for (let k = 0; k < inner; k++) out[at++] = sums[k];
+    }
   }
   return out;
 }
@@ -51,7 +53,7 @@ interface Taps {
 
 function tapsAt(position: number, size: number, to: number, filter: Filter): Taps {
   const scale = size / to;
-  return filter === 'bicubic' ? neighbours(position, size, scale) : window(position, size, scale, filter);
+  return filter === 'bicubic' ? neighbours(position, size, scale) : window(position, size, scale, WINDOWS[filter]);
 }
 
 /** Four neighbours; beyond the edge the last value goes on. */
@@ -65,9 +67,20 @@ function neighbours(position: number, size: number, scale: number): Taps {
   };
 }
 
+/** A filter: how far it reaches from its centre, in values, and its weights there. */
+interface Window {
+  readonly reach: number;
+  readonly shape: (distance: number) => number;
+}
+
+const WINDOWS: Readonly<Record<Exclude<Filter, 'bicubic'>, Window>> = {
+  'antialiased-bicubic': { reach: 2, shape: (distance) => cubic(distance, -0.5) },
+  'antialiased-bilinear': { reach: 1, shape: triangle },
+  'antialiased-lanczos': { reach: 3, shape: (distance) => sinc(distance) * sinc(distance / 3) },
+};
+
 /** All values under the filter; beyond the edge there is nothing, and the rest weighs more. */
-function window(position: number, size: number, scale: number, filter: Filter): Taps {
-  const [reach, shape] = filter === 'antialiased-bicubic' ? [2, (x: number) => cubic(x, -0.5)] : [1, triangle];
+function window(position: number, size: number, scale: number, { reach, shape }: Window): Taps {
   const stretch = Math.max(scale, 1);
   const centre = scale * (position + 0.5);
   const first = Math.max(Math.trunc(centre - reach * stretch + 0.5), 0);
@@ -87,4 +100,8 @@ function cubic(distance: number, a: number): number {
 
 function triangle(distance: number): number {
   return Math.max(0, 1 - Math.abs(distance));
+}
+
+function sinc(x: number): number {
+  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }

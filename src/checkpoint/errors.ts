@@ -63,7 +63,13 @@ export type OwnErrorCode =
   /** Metadata under `wave.` that this version does not understand. */
   | 'InvalidArtifact'
   /** An artifact of another kind than asked for. */
-  | 'WrongKind';
+  | 'WrongKind'
+  /** Not an ONNX model, or a damaged one. */
+  | 'InvalidOnnx'
+  /** An ONNX model with an operator set, operator or type that cannot be run. */
+  | 'UnsupportedOnnx'
+  /** An ONNX model without the files that hold its weights. */
+  | 'ExternalDataMissing';
 
 export type CheckpointErrorCode = FormatErrorCode | OwnErrorCode;
 

@@ -11,7 +11,7 @@ export {
   readArtifactInfo,
   writeArtifact,
 } from './artifact.js';
-export { artifactFile } from './artifact-file.js';
+export { anyArtifactFile, artifactFile } from './artifact-file.js';
 export { DTYPES, type Dtype, dtypeBits, isDtype } from './dtypes.js';
 export { CheckpointError, type CheckpointErrorCode, type FormatErrorCode, type OwnErrorCode } from './errors.js';
 export { roundToBf16, roundToF16 } from './half.js';

@@ -46,6 +46,11 @@ export function viewNumbers(dtype: Dtype, buffer: ArrayBuffer, byteLength: numbe
   }
 }
 
+/** Whether values of a dtype can be read as numbers. */
+export function isNumeric(dtype: Dtype): boolean {
+  return viewNumbers(dtype, new ArrayBuffer(0), 0) !== undefined;
+}
+
 /** Writes the numbers of a dtype as float32 into `out` from `offset`; 64-bit numbers are rounded. */
 export function copyAsFloat32(dtype: Dtype, numbers: NumberArray, out: Float32Array, offset: number): void {
   if (numbers instanceof BigInt64Array || numbers instanceof BigUint64Array) {

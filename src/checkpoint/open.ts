@@ -1,14 +1,21 @@
 /** Opens checkpoints: a file, an index of shards, a folder that holds one of them, or bytes in memory. */
+import { existsSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { errorCodeOf } from '../base/io-error.js';
 import { printable } from '../base/text.js';
 import { type ByteSource, ioError, MemorySource, openFileSource } from './byte-source.js';
 import { CheckpointError } from './errors.js';
 import { recogniseForeign, SNIFF_BYTES } from './foreign.js';
 import { type Header, readHeader, readHeaderLength } from './header.js';
 import { LENGTH_BYTES } from './limits.js';
+import { isOnnxPath } from './onnx-path.js';
 import { type SafetensorsReader, SingleFileReader } from './reader.js';
 import { openIndex } from './sharded.js';
+
+/** `owner/name`, as timm and transformers take it. */
+const HUB_NAME =
+  /^(?:hf-hub:)?([A-Za-z0-9][\w.-]*)\/([A-Za-z0-9][\w.-]*?)(?<!\.safetensors|\.json|\.bin|\.pth?|\.onnx)$/;
 
 /** Name that is looked for in a folder first. */
 export const MODEL_FILE = 'model.safetensors';
@@ -33,10 +40,23 @@ export async function openSafetensors(path: string): Promise<SafetensorsReader> 
   try {
     isFolder = (await stat(path)).isDirectory();
   } catch (error) {
+    const hint = errorCodeOf(error) === 'ENOENT' ? downloadHint(path) : undefined;
+    if (hint !== undefined) throw new CheckpointError('FileNotFound', path, hint, { cause: error });
     throw ioError(error, path, 'read');
   }
   const file = isFolder ? await findInFolder(path) : path;
   return basename(file).endsWith(INDEX_SUFFIX) ? openIndex(file, openFile) : openFile(file);
+}
+
+/** What to do about a path that is not there and reads like the name of a model on the Hugging Face Hub. */
+function downloadHint(path: string): string | undefined {
+  const [, owner, name] = HUB_NAME.exec(path) ?? [];
+  // Where the first part is a folder, the path is one that was mistyped.
+  if (owner === undefined || name === undefined || existsSync(owner)) return undefined;
+  return (
+    'cannot be read: no such file or folder; if it is a model of the Hugging Face Hub, download it first: ' +
+    `hf download ${owner}/${name} --local-dir ${name}`
+  );
 }
 
 /**
@@ -115,6 +135,10 @@ function describeFolder(names: readonly string[]): string {
   const pickle = names.find((name) => PICKLE_NAME.test(name));
   if (pickle !== undefined) {
     return `${lacks}, only ${printable(pickle)}, a PyTorch pickle that is not read; convert it to safetensors first`;
+  }
+  const onnx = names.find(isOnnxPath);
+  if (onnx !== undefined) {
+    return `${lacks}, only ${printable(onnx)}, an ONNX model; where a classifier will do, name that file itself`;
   }
   return `${lacks}; check the path`;
 }

@@ -6,7 +6,7 @@ import { dtypeBits, dtypeUnitBytes } from './dtypes.js';
 import { CheckpointError } from './errors.js';
 import type { Header, TensorInfo } from './header.js';
 import { CONVERT_BYTES } from './limits.js';
-import { copyAsFloat32, type NumberArray, viewNumbers } from './numbers.js';
+import { copyAsFloat32, isNumeric, type NumberArray, viewNumbers } from './numbers.js';
 import { RangeReader } from './range-reader.js';
 import { type DimensionSlice, planSlice, type SlicePlan } from './slice.js';
 
@@ -80,7 +80,7 @@ export class SingleFileReader implements SafetensorsReader {
       swapToHost(bytes, 4);
       return out;
     }
-    if (viewNumbers(info.dtype, new ArrayBuffer(0), 0) === undefined) {
+    if (!isNumeric(info.dtype)) {
       throw unsupported(info, 'float32');
     }
     await convert(info, plan.byteLength, ranges, out);

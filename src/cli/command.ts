@@ -7,7 +7,7 @@ import type { StageContext } from '../stages/context.js';
 import type { Arguments } from './arguments.js';
 
 /** Headings of the help, in the order in which they are shown. */
-export const FLAG_GROUPS = ['Input', 'Configuration', 'Options', 'Engine', 'Output'] as const;
+export const FLAG_GROUPS = ['Input', 'Configuration', 'Options', 'Preprocessing', 'Engine', 'Output'] as const;
 
 /** One `--name`. Every flag but a boolean takes a value; a `list` may be given several times. */
 export interface Flag {

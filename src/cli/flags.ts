@@ -1,4 +1,5 @@
 /** The flags that several commands share, each defined once. A command lists those that make sense for it. */
+import { INTERPOLATIONS, RESIZE_MODES } from '../model/choices.js';
 import type { Flag } from './command.js';
 
 export const model: Flag = {
@@ -6,7 +7,8 @@ export const model: Flag = {
   type: 'string',
   value: 'FILE',
   description:
-    'Model to start from: model.safetensors, or a folder that holds one; of wave or a ViT checkpoint of timm',
+    'Model to start from: model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm ' +
+    'or Hugging Face',
   group: 'Input',
 };
 
@@ -14,8 +16,16 @@ export const ancestor: Flag = {
   name: 'ancestor',
   type: 'string',
   value: 'FILE',
-  description: 'Trained model: model.safetensors, or a folder that holds one; of wave or a ViT checkpoint of timm',
+  description:
+    'Trained model: model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm or ' +
+    'Hugging Face',
   group: 'Input',
+};
+
+/** An ancestor that is asked for its answers alone. */
+export const answeringAncestor: Flag = {
+  ...ancestor,
+  description: `${ancestor.description}; or any image classifier in a file that ends in .onnx`,
 };
 
 export const templates: Flag = {
@@ -167,6 +177,49 @@ export const help: Flag = {
   description: 'Show this help',
   group: 'Output',
 };
+
+/** How images are prepared for a model, in place of what the model says; `preprocessChanges` reads them. */
+export const PREPROCESSING: readonly Flag[] = [
+  {
+    name: 'mean',
+    type: 'string',
+    value: 'LIST',
+    description: 'Mean of the pixel values, 0 to 1: one number for all channels, or one for each with commas between',
+    group: 'Preprocessing',
+  },
+  {
+    name: 'std',
+    type: 'string',
+    value: 'LIST',
+    description: 'Deviation of the pixel values, as --mean',
+    group: 'Preprocessing',
+  },
+  {
+    name: 'crop-pct',
+    type: 'number',
+    value: 'SHARE',
+    description: 'Share of each side that the centre crop keeps: images are resized to the side over this first',
+    group: 'Preprocessing',
+    min: 0,
+    max: 1,
+  },
+  {
+    name: 'interpolation',
+    type: 'string',
+    value: 'NAME',
+    description: 'Filter that images are resized with',
+    group: 'Preprocessing',
+    choices: INTERPOLATIONS,
+  },
+  {
+    name: 'resize-mode',
+    type: 'string',
+    value: 'NAME',
+    description: 'Resize in proportion until the size is covered (shortest), or exactly to it (squash)',
+    group: 'Preprocessing',
+    choices: RESIZE_MODES,
+  },
+];
 
 /** Flags of every command. */
 export const EVERYWHERE: readonly Flag[] = [json, quiet, debug, help];

@@ -60,10 +60,28 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/predict.js')).predictCommand,
   },
   {
+    name: 'convert',
+    summary: 'Make a model of wave of a ViT checkpoint of timm or Hugging Face',
+    group: 'Use',
+    load: async () => (await import('./commands/convert.js')).convertCommand,
+  },
+  {
+    name: 'export',
+    summary: 'Write a model for timm, Hugging Face or ONNX, and check that it is the same',
+    group: 'Use',
+    load: async () => (await import('./commands/export.js')).exportCommand,
+  },
+  {
     name: 'inspect',
     summary: 'List the tensors, parameters and history of a checkpoint',
     group: 'Look',
     load: async () => (await import('./commands/inspect.js')).inspectCommand,
+  },
+  {
+    name: 'diff',
+    summary: 'Compare two checkpoints: what they say, and their tensors value by value',
+    group: 'Look',
+    load: async () => (await import('./commands/diff.js')).diffCommand,
   },
   {
     name: 'doctor',

@@ -22,8 +22,10 @@ export function openSession(
     warn,
     async startStage() {
       const { openProgress } = await import('./progress.js');
+      // A command that is done in a moment has no progress to choose, and yet notes to show.
       const hasProgress = command.flags.some((flag) => flag.name === 'progress');
-      const mode = quiet || !hasProgress ? 'none' : (args.needText('progress') as ProgressMode);
+      const chosen = hasProgress ? (args.needText('progress') as ProgressMode) : 'plain';
+      const mode = quiet ? 'none' : chosen;
       const opened = await openProgress({ mode, stream: io.stderr, env: io.env, now: io.now });
       progress = opened;
       const signal = interruption.guardStage(() =>

@@ -14,6 +14,7 @@ export interface TrainedFacts {
   readonly dataWait: number;
   readonly engine: string;
   readonly device: string;
+  readonly brokenImages?: number | undefined;
   readonly best?: { readonly step: number; readonly top1: number; readonly model: string } | undefined;
 }
 
@@ -50,6 +51,7 @@ export function renderTrained(result: TrainedFacts, made: readonly Row[], more: 
     ...(result.best ? [bestRow(result.best)] : []),
     ...more,
     ['trained', `${count(result.steps, 'step')}, ${count(result.epochs, 'epoch')}`],
+    ...(result.brokenImages ? [['left out', count(result.brokenImages, 'broken image')] as const] : []),
     ['time', duration(result.seconds) + speed + waitText(dataWait)],
     ['engine', `${result.engine}/${result.device}`],
   ]);

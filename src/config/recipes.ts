@@ -21,6 +21,7 @@ const DEIT = {
       random_resized_crop: { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] },
       flip: true,
       rand_augment: 'rand-m9-mstd0.5-inc1',
+      color_jitter: 0.3,
       erasing: 0.25,
       erasing_mode: 'pixel',
       mixup: 0.8,

@@ -30,6 +30,11 @@ const FORMS: readonly Form[] = [
   },
 ];
 
+/** Text files with names of classes that come with the data sets. */
+export const CIFAR_NAME_FILES: readonly string[] = FORMS.flatMap(({ sets }) =>
+  Object.values(sets).map(([, , name]) => name),
+);
+
 /** Records whose labels are read at a time. */
 const AT_A_TIME = 512;
 

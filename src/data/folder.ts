@@ -1,5 +1,5 @@
 /** Folders of image files, one folder for each class, as torchvision's `ImageFolder` has them. */
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { DataError } from '../base/errors.js';
 import { explainIoError } from '../base/io-error.js';
@@ -26,7 +26,7 @@ const AT_A_TIME = 64;
 
 /**
  * Opens a folder: the sorted names of its folders are the classes, unless they are given; images are found at any depth
- * below and sorted by path. Only names and sizes are read.
+ * below and sorted by path. Symbolic links are followed. Only names and sizes are read.
  *
  * @param classNames names of the folders in the order of the classes; null: those that are there, sorted
  * @throws {DataError} one line, for a folder that cannot be read, holds no images, or is of another class.
@@ -35,7 +35,7 @@ export async function openFolder(
   folder: string,
   { classNames, channels }: { readonly classNames: readonly string[] | null; readonly channels: number },
 ): Promise<RecordSource> {
-  const found = (await entries(folder)).filter((entry) => entry.isDirectory()).map(({ name }) => name);
+  const found = (await entries(folder)).filter(({ kind }) => kind === 'folder').map(({ name }) => name);
   const names = classNames ?? found.filter((name) => !name.startsWith('.')).sort(compareUtf8);
   if (names.length === 0) {
     throw new DataError(`${printable(folder)}: holds no folders; it must hold one folder of images for each class`);
@@ -70,25 +70,63 @@ export async function openFolder(
   };
 }
 
-/** Paths relative to `root`, sorted; `/` between folders on every system. */
-async function imagesBelow(root: string, folder: string, depth = 0): Promise<string[]> {
+/**
+ * Paths of all images of a folder of classes, relative to it, whatever the classes.
+ *
+ * @throws {DataError} as {@link openFolder}
+ */
+export async function listImages(folder: string): Promise<string[]> {
+  const found = (await entries(folder)).filter(({ name, kind }) => kind === 'folder' && !name.startsWith('.'));
   const images: string[] = [];
-  for (const entry of await entries(join(root, folder))) {
-    const path = `${folder}/${entry.name}`;
-    if (entry.isDirectory()) {
-      if (depth === MOST_NESTED)
+  for (const { name } of found.sort((a, b) => compareUtf8(a.name, b.name)))
+    images.push(...(await imagesBelow(folder, name)));
+  return images;
+}
+
+/**
+ * Paths relative to `root`, sorted; `/` between folders on every system.
+ *
+ * @param above real paths of the folders that this one lies in, by which a loop of links is known
+ */
+async function imagesBelow(root: string, folder: string, above: readonly string[] = []): Promise<string[]> {
+  const real = await realpath(join(root, folder));
+  if (above.includes(real)) {
+    throw new DataError(`${printable(join(root, folder))}: is a link to a folder that it lies in; remove the link`);
+  }
+  const images: string[] = [];
+  for (const { name, kind } of await entries(join(root, folder))) {
+    const path = `${folder}/${name}`;
+    if (name.startsWith('.')) continue;
+    if (kind === 'folder') {
+      if (above.length === MOST_NESTED) {
         throw new DataError(`${printable(join(root, path))}: lies too deep for an image folder`);
-      images.push(...(await imagesBelow(root, path, depth + 1)));
-    } else if (IMAGE_EXTENSIONS.has(extname(entry.name).toLowerCase()) && !entry.name.startsWith('.')) {
+      }
+      images.push(...(await imagesBelow(root, path, [...above, real])));
+    } else if (IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) {
+      // A pipe, for example: whoever reads it may wait for ever.
+      if (kind === 'other') throw new DataError(`${printable(join(root, path))}: is not a file; move it away`);
       images.push(path);
     }
   }
   return images.sort(compareUtf8);
 }
 
-async function entries(folder: string) {
+interface Entry {
+  readonly name: string;
+  /** Of what a link points to; a link to nothing counts as a file, which is told when it is read. */
+  readonly kind: 'file' | 'folder' | 'other';
+}
+
+async function entries(folder: string): Promise<Entry[]> {
   try {
-    return await readdir(folder, { withFileTypes: true });
+    const found = await readdir(folder, { withFileTypes: true });
+    return await Promise.all(
+      found.map(async (entry) => {
+        const target = entry.isSymbolicLink() ? await stat(join(folder, entry.name)).catch(() => undefined) : entry;
+        const kind = !target || target.isFile() ? 'file' : target.isDirectory() ? 'folder' : 'other';
+        return { name: entry.name, kind } as const;
+      }),
+    );
   } catch (error) {
     throw new DataError(`${printable(folder)}: cannot be read: ${explainIoError(error)}`, 1, { cause: error });
   }

@@ -118,17 +118,36 @@ function ownImage(config: ModelConfig): [number, number] | undefined {
   return typeof image === 'number' ? [image, image] : image;
 }
 
+/** How to speak of a model that does not fit. */
+export interface Fitted {
+  /** What the model is: `model` by default. */
+  readonly role?: string;
+  /** What to do about images of another size; default: `change one of them`. */
+  readonly remedy?: string;
+}
+
+/** What to do about images of another size than those of a model that was read from `path`. */
+export function convertRemedy(path: string, { patch }: ModelSpec, image: readonly [number, number]): string {
+  if (image.some((side) => side % patch !== 0)) {
+    return `its patches of ${patch} do not divide that size: use images that they divide, or another model`;
+  }
+  return `make one of that size: wave convert ${path} --image ${image.join('x')} --out FILE`;
+}
+
 /**
- * @param role what the model is, for the message
  * @throws ConfigError when the model expects other images or classes than the data has.
  */
-export function checkFits(spec: ModelSpec, data: Omit<DataFacts, 'preprocess'>, role = 'model'): void {
-  const refuse = (what: string, model: string | number, found: string | number) => {
-    throw new ConfigError(`${role} and data: the ${role} has ${what} ${model}, the data ${found}; change one of them`);
+export function checkFits(
+  spec: ModelSpec,
+  data: Omit<DataFacts, 'preprocess'>,
+  { role = 'model', remedy }: Fitted = {},
+): void {
+  const refuse = (what: string, model: string | number, found: string | number, advice = 'change one of them') => {
+    throw new ConfigError(`${role} and data: the ${role} has ${what} ${model}, the data ${found}; ${advice}`);
   };
   if (spec.channels !== data.channels) refuse('channels', spec.channels, data.channels);
   if (spec.classes !== data.classes) refuse('classes', spec.classes, data.classes);
   if (spec.image[0] !== data.image[0] || spec.image[1] !== data.image[1]) {
-    refuse('image size', spec.image.join('x'), data.image.join('x'));
+    refuse('image size', spec.image.join('x'), data.image.join('x'), remedy);
   }
 }

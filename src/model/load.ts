@@ -9,9 +9,11 @@ import {
   type SafetensorsReader,
   sha256File,
 } from '../checkpoint/index.js';
-import { checkShapes, detect, HEADS_FLAG, type Hints } from './detect.js';
+import { checkShapes } from './check-shapes.js';
+import { detect } from './detect.js';
 import type { Library, Part } from './formats/recognise.js';
 import { readFacts, readImageProcessor } from './formats/sidecars.js';
+import { HEADS_FLAG, type Hints } from './hints.js';
 import { parameterShapes } from './parameters.js';
 import { type ModelSpec, modelSpecSchema } from './spec.js';
 
@@ -28,13 +30,16 @@ export interface LoadedSpec {
 
 /** How a checkpoint of another library was understood. */
 export interface Reading {
+  /** Where the heads are from: a file and its field, or a flag. */
+  readonly headsFrom: string;
+  readonly epsFrom: string;
   /** Parameters that are joined of several tensors. */
   readonly joined: number;
   /** Tensors that no classifier needs. */
   readonly ignored: readonly string[];
   /** Biases that are zeros because the file does not have them. */
   readonly filled: readonly string[];
-  /** What was taken from where, one line each. */
+  /** What of the files beside it was left aside, one line each. */
   readonly notes: readonly string[];
 }
 
@@ -78,7 +83,9 @@ export async function loadModelSpec(path: string, hints: Hints = {}): Promise<Lo
   }
 }
 
-const UNDERSTOOD: Reading = { joined: 0, ignored: [], filled: [], notes: [] };
+/** A model of this suite stores its spec. */
+const STORED = 'stored in the model';
+const UNDERSTOOD: Reading = { headsFrom: STORED, epsFrom: STORED, joined: 0, ignored: [], filled: [], notes: [] };
 
 /** A spec, and what its parameters are joined of; absent where each is one tensor of its own name. */
 interface ReadSpec extends LoadedSpec {
@@ -89,20 +96,32 @@ async function readSpec(file: SafetensorsReader, path: string, hints: Hints): Pr
   const shapes = new Map([...file.tensors].map(([name, { shape }]) => [name, shape]));
   if (readArtifactInfo(file) !== undefined) {
     const spec = storedSpec(storedBy(file, hints), path);
-    if (hints.heads !== undefined && hints.heads !== spec.heads) {
-      const flag = hints.headsFlag ?? HEADS_FLAG;
-      throw new ConfigError(`${path}: has ${spec.heads} heads, ${flag} says ${hints.heads}; leave ${flag} out`);
-    }
+    checkKnown(spec, hints, path);
     checkShapes(spec, shapes, path);
     return { spec, sha256: await sha256File(file.files), format: 'wave', reading: UNDERSTOOD };
   }
   const folder = dirname(file.files[0] as string);
-  const { spec: bare, library, parts, ignored, filled, notes } = detect(shapes, hints, path, await readFacts(folder));
+  const detected = detect(shapes, hints, path, await readFacts(folder));
+  const { spec: bare, library, parts, ignored, filled, headsFrom, epsFrom, notes } = detected;
   const processor = await readImageProcessor(folder, bare);
   const spec = processor ? { ...bare, preprocess: processor.preprocess } : bare;
-  const joined = [...parts.values()].filter((each) => each.length > 1).length;
-  const reading = { joined, ignored, filled, notes: [...notes, ...(processor?.notes ?? [])] };
+  const joined = [...parts.values()].filter((each) => each.length > 1 && !each.every(({ zeros }) => zeros)).length;
+  const reading = { headsFrom, epsFrom, joined, ignored, filled, notes: [...notes, ...(processor?.notes ?? [])] };
   return { spec, sha256: await sha256File(file.files), format: library, reading, parts };
+}
+
+/** @throws ConfigError when hints contradict the spec that a model of this suite has. */
+function checkKnown({ heads, eps, image }: ModelSpec, hints: Hints, path: string): void {
+  const refuse = (known: string, flag: string, given: string | number) => {
+    throw new ConfigError(`${path}: has ${known}, ${flag} says ${given}; leave ${flag} out`);
+  };
+  if (hints.heads !== undefined && hints.heads !== heads) {
+    refuse(`${heads} heads`, hints.headsFlag ?? HEADS_FLAG, hints.heads);
+  }
+  if (hints.eps !== undefined && hints.eps !== eps) refuse(`epsilon ${eps}`, '--eps', hints.eps);
+  if (hints.image && hints.image.join() !== image.join()) {
+    refuse(`images of ${image.join('x')}`, '--from-image', hints.image.join('x'));
+  }
 }
 
 /** The values of a parameter, joined along its first axis. */

@@ -1,13 +1,15 @@
 /** A model for another image size: its position embedding resized to the new grid of patches. */
 import { type Filter, resampleAxis } from '../base/resample.js';
+import type { PositionFilter } from './choices.js';
 import { geometry, type ModelSpec } from './spec.js';
+
+export { POSITION_FILTER_NAMES, type PositionFilter } from './choices.js';
 
 /** How libraries resize positions: timm with antialiasing, Hugging Face without. */
 export const POSITION_FILTERS = {
   timm: 'antialiased-bicubic',
   huggingface: 'bicubic',
-} as const satisfies Record<string, Filter>;
-export type PositionFilter = keyof typeof POSITION_FILTERS;
+} as const satisfies Record<PositionFilter, Filter>;
 
 interface Model {
   readonly spec: ModelSpec;
@@ -16,8 +18,20 @@ interface Model {
 }
 
 /**
+ * The spec for `image`: where images were resized before the crop, they are in the same proportion to the new size.
+ *
+ * @param image height and width, pixels
+ * @throws ModelError when patches do not divide it.
+ */
+export function resizedSpec(spec: ModelSpec, image: readonly [number, number]): ModelSpec {
+  const resized: ModelSpec = { ...spec, image: [...image], ...resizedPreprocess(spec, image) };
+  geometry(resized);
+  return resized;
+}
+
+/**
  * The model with the positions of `image`. Rows of the prefix tokens stay as they are. Grids are compared, not counts: one
- * of 2x8 is resized for 4x4. Where images were resized before the crop, they are in the same proportion to the new size.
+ * of 2x8 is resized for 4x4.
  *
  * @param image height and width, pixels
  * @throws ModelError when patches do not divide it.
@@ -27,7 +41,7 @@ export function resizePositions(
   image: readonly [number, number],
   filter: PositionFilter = 'timm',
 ): Model {
-  const resized: ModelSpec = { ...spec, image: [...image], ...resizedPreprocess(spec, image) };
+  const resized = resizedSpec(spec, image);
   const [before, after] = [geometry(spec), geometry(resized)];
   if (before.grid.join() === after.grid.join()) return { spec: resized, values };
   const positions = values.get('pos_embed') as Float32Array;

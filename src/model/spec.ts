@@ -1,12 +1,10 @@
 /** What a ViT looks like: sizes, tokens and pooling. Stored as JSON in `wave.spec` of a model checkpoint. */
 import { z } from 'zod';
 import { ModelError } from '../base/errors.js';
+import { INTERPOLATIONS, RESIZE_MODES } from './choices.js';
 import { MOST, sizeUpTo } from './limits.js';
 
 const side = sizeUpTo(MOST.image);
-
-/** Filters that images are resized with, by the names that timm and Pillow give them. */
-export const INTERPOLATIONS = ['nearest', 'bilinear', 'bicubic', 'lanczos'] as const;
 
 /** From an image file to what a model expects: resized, cropped in the centre, `(value / 255 - mean) / std` per channel. */
 export const preprocessSchema = z.strictObject({
@@ -15,7 +13,7 @@ export const preprocessSchema = z.strictObject({
   /** Height and width before the crop, pixels; absent: those of the model's input. */
   resize: z.tuple([side, side]).optional(),
   /** `shortest` keeps the proportions and covers `resize`; `squash` makes it exactly that. Absent: `shortest`. */
-  resize_mode: z.enum(['shortest', 'squash']).optional(),
+  resize_mode: z.enum(RESIZE_MODES).optional(),
   /** Absent: `bicubic`. */
   interpolation: z.enum(INTERPOLATIONS).optional(),
 });

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { parse } from 'yaml';
 import { ConfigError } from '../base/errors.js';
+import { flatten } from '../base/flatten.js';
 
 /** Differences that are named; more are counted. */
 const NAMED = 3;
@@ -31,7 +32,7 @@ export async function checkSameSettings(path: string, config: unknown): Promise<
  * @param prefix path of what is compared
  */
 export function differences(before: unknown, after: unknown, prefix = ''): string[] {
-  const [then, now] = [flatten(before, prefix), flatten(after, prefix)];
+  const [then, now] = [asJson(before, prefix), asJson(after, prefix)];
   const keys = [...new Set([...then.keys(), ...now.keys()])].filter((key) => then.get(key) !== now.get(key));
   return keys.map((key) => `${key} was ${then.get(key) ?? 'absent'}, is ${now.get(key) ?? 'absent'}`);
 }
@@ -44,13 +45,7 @@ async function readSettings(path: string): Promise<unknown> {
   }
 }
 
-/** Values as JSON by dotted path; lists are values. */
-function flatten(value: unknown, prefix = ''): Map<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return new Map([[prefix, JSON.stringify(value)]]);
-  }
-  const entries = Object.entries(value).flatMap(([key, inner]) => [
-    ...flatten(inner, prefix === '' ? key : `${prefix}.${key}`),
-  ]);
-  return new Map(entries);
+/** Values as JSON by dotted path. */
+function asJson(settings: unknown, prefix: string): Map<string, string> {
+  return new Map([...flatten(settings, prefix)].map(([path, value]) => [path, JSON.stringify(value)]));
 }

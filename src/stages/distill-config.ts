@@ -27,6 +27,7 @@ export const auxiliarySchema = z.strictObject({
   depth: depth.nullable().default(null).describe("null = the ancestor's"),
   width: width.nullable().default(null).describe("null = the ancestor's"),
   heads: sizeUpTo(MOST.heads).nullable().default(null).describe("null = as many as keep the ancestor's head size"),
+  patch: sizeUpTo(MOST.image).nullable().default(null).describe("side of a patch, pixels; null = the ancestor's"),
 });
 
 export const sizesSchema = z.union([
@@ -65,11 +66,72 @@ export const fitKdSchema = kdSchema.extend({
 export const distillShape = {
   templates: templatesSchema.prefault({}),
   auxiliary: auxiliarySchema.prefault({}),
-  start: z.enum(['closed-form', 'random']).default('closed-form').describe('first templates and scalers'),
+  start: z
+    .enum(['closed-form', 'random'])
+    .nullable()
+    .default(null)
+    .describe('first templates and scalers; null = closed-form where the ancestor has weights, else random'),
   distill: distillBlockSchema.prefault({}),
   kd: kdSchema.prefault({}),
   ce: ceSchema.prefault({}),
 };
+
+/** What of the data decides the model that stands in for an ancestor without sizes. */
+export interface ReferenceData {
+  readonly channels: number;
+  readonly classes: number;
+  /** Height and width, pixels. */
+  readonly image: readonly [number, number];
+}
+
+/** Hidden width of an MLP over the width of the model, where no ancestor gives it: that of ViT and DeiT. */
+const MLP_RATIO = 4;
+const EPSILON = 1e-6;
+
+/**
+ * What the sizes of a bank are measured by where the ancestor is no ViT: a plain ViT of the sizes in `auxiliary:`.
+ *
+ * @throws ConfigError naming the sizes that are missing, or that do not fit together.
+ */
+export function referenceModel(
+  auxiliary: z.output<typeof auxiliarySchema>,
+  { channels, classes, image }: ReferenceData,
+): ModelSpec {
+  const { depth, width, heads, patch } = checkOwnSizes(auxiliary);
+  const spec: ModelSpec = {
+    image: [...image],
+    patch,
+    channels,
+    depth,
+    width,
+    heads,
+    hidden: MLP_RATIO * width,
+    classes,
+    eps: EPSILON,
+    pool: 'token',
+    final_norm: 'norm',
+    class_token: true,
+    distillation_token: false,
+    register_tokens: 0,
+    position_prefix: true,
+  };
+  return givenSizes(() => {
+    geometry(spec);
+    return spec;
+  }, 'auxiliary');
+}
+
+/** @throws ConfigError naming the sizes of the auxiliary model that are missing where no ancestor has them. */
+export function checkOwnSizes({ depth, width, heads, patch }: z.output<typeof auxiliarySchema>) {
+  if (depth !== null && width !== null && heads !== null && patch !== null) return { depth, width, heads, patch };
+  const missing = Object.entries({ depth, width, heads, patch }).flatMap(([name, value]) =>
+    value === null ? [`auxiliary.${name}`] : [],
+  );
+  throw new ConfigError(
+    `${missing.join(', ')}: ${missing.length === 1 ? 'is' : 'are'} missing; an ONNX ancestor has no sizes that the ` +
+      'auxiliary model could take over',
+  );
+}
 
 /** The bank's layout for an ancestor. */
 export function resolveLayout(

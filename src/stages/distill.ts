@@ -1,14 +1,10 @@
 /** Stage `distill`: condenses an ancestor into templates, through an auxiliary model that is made of them. */
-import { rm } from 'node:fs/promises';
 import { z } from 'zod';
-import { ConfigError, WaveError } from '../base/errors.js';
-import { explainIoError } from '../base/io-error.js';
+import { ConfigError } from '../base/errors.js';
 import { mebibytes } from '../base/text.js';
-import { type Lineage, sha256File } from '../checkpoint/index.js';
+import { isOnnxPath } from '../checkpoint/onnx-path.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import type { LoadedModel } from '../model/load.js';
-import { parameterCount } from '../model/parameters.js';
-import { preprocessFor } from '../model/preprocess.js';
 import type { ModelSpec } from '../model/spec.js';
 import * as train from '../train/index.js';
 import {
@@ -17,24 +13,23 @@ import {
   closedFormInThread,
   countNumbers,
   modelKinds,
-  type NamedValues,
   randomScalers,
   randomTemplates,
-  saveScalers,
-  saveTemplates,
   scalerShapes,
   templateEntries,
   templateShapes,
 } from '../wave/index.js';
-import { measureAncestor, openAncestor, rememberWherePaid } from './ancestor.js';
+import { type Ancestor, measureAncestor, openAncestor, rememberWherePaid } from './ancestor.js';
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
-import { distillShape, resolveAuxiliary, resolveLayout } from './distill-config.js';
+import { bankFor, writeBank } from './distill-bank.js';
+import { checkOwnSizes, distillShape } from './distill-config.js';
 import { distilledModels, drawModel, sizeLabel } from './distill-sizes.js';
+import { onnxShape } from './onnx-config.js';
 import { withOpened } from './opened.js';
 import { peakMemory } from './peak-memory.js';
-import { openLoaders, openRunData, runLineage } from './run-data.js';
-import { checkRunFolder, type OutFolder, type RunFiles, type RunFolder } from './run-folder.js';
+import { openLoaders, openRunData, type RunData, runLineage } from './run-data.js';
+import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape } from './schemas.js';
 import { compileTemplateRun } from './template-programs.js';
 import { prepareRun, type Trained, trainModel } from './training-run.js';
@@ -43,6 +38,7 @@ import { prepareRun, type Trained, trainModel } from './training-run.js';
 export const distillSchema = z.strictObject({
   ...commonShape,
   ...distillShape,
+  ...onnxShape,
   train: train.trainSchemaWith({ lr: 5e-3, weightDecay: 0 }).prefault({}),
 });
 
@@ -51,7 +47,7 @@ export type DistillConfig = z.output<typeof distillSchema>;
 
 /** What `distill` reads besides the data. */
 export interface DistillInputs {
-  /** A model of this suite or a timm checkpoint. */
+  /** A model of this suite, a ViT checkpoint of timm or Hugging Face, or an image classifier in an ONNX file (`.onnx`). */
   readonly ancestor: string;
   /** Attention heads of the ancestor, for a checkpoint that does not say how many it has. */
   readonly heads?: number | undefined;
@@ -72,9 +68,10 @@ export interface DistillResult extends Trained {
   readonly templateParameters: number;
   /** Of the auxiliary model. */
   readonly scalerParameters: number;
-  readonly ancestorParameters: number;
+  /** Of an ONNX model, the numbers in its stored tensors; null where it has none. */
+  readonly ancestorParameters: number | null;
   /** Template parameters over those of the ancestor. */
-  readonly templateShare: number;
+  readonly templateShare: number | null;
   readonly auxiliary: ModelSize;
   /** What was trained besides. */
   readonly sizes: readonly ModelSize[];
@@ -93,15 +90,26 @@ export interface ModelSize {
 }
 
 /**
- * Checks what needs neither ancestor nor data.
+ * Checks what needs no data, and of the ancestor no more than its name.
  *
  * @throws ConfigError, EngineError
  */
-export function checkDistill({ engine, kd, ce }: DistillConfig): void {
+export function checkDistill(
+  { engine, kd, ce, start, auxiliary }: DistillConfig,
+  { ancestor }: Partial<Pick<DistillInputs, 'ancestor'>> = {},
+): void {
   checkEngine(engine);
   if (kd.weight === 0 && ce.weight === 0) {
     throw new ConfigError('kd.weight and ce.weight: both are 0, which leaves no loss; raise one of them');
   }
+  if (ancestor === undefined || !isOnnxPath(ancestor)) return;
+  if (start === 'closed-form') {
+    throw new ConfigError(
+      `start: closed-form is made of the ancestor's weights, and ${ancestor} has none that can be taken over; leave it ` +
+        'out, or choose random',
+    );
+  }
+  checkOwnSizes(auxiliary);
 }
 
 /**
@@ -120,7 +128,7 @@ export async function distill(
   context: StageContext,
 ): Promise<DistillResult> {
   const start = performance.now();
-  checkDistill(config);
+  checkDistill(config, inputs);
   const files: RunFiles = {
     makes: ['templates', 'scalers'],
     reads: [inputs.ancestor],
@@ -128,24 +136,46 @@ export async function distill(
   const { config: settings } = await checkRunFolder(out, files);
   if (out.resume) await checkSameSettings(settings, config);
   const data = await openRunData(config, context);
-  const file = { path: inputs.ancestor, heads: inputs.heads };
-  const ancestor = await openAncestor(file, config, data.train, context);
-  const bank = bankFor(config, ancestor.spec);
+  const ancestor = await openAncestor({ path: inputs.ancestor, heads: inputs.heads }, config, data.train, context);
+  try {
+    return await distilFrom(ancestor, { config, data, files, out, context, start });
+  } finally {
+    await ancestor.close();
+  }
+}
+
+interface Distillation {
+  readonly config: DistillConfig;
+  readonly data: RunData;
+  readonly files: RunFiles;
+  readonly out: OutFolder;
+  readonly context: StageContext;
+  /** When the work began, ms. */
+  readonly start: number;
+}
+
+async function distilFrom(
+  ancestor: Ancestor,
+  { config, data, files, out, context, start }: Distillation,
+): Promise<DistillResult> {
+  const bank = bankFor(config, ancestor.vit?.spec, data.train);
   const models = distilledModels(config.distill.sizes, bank);
+  const { patch } = bank.model;
   const open = {
-    loaders: () => openLoaders(config, data, ancestor.spec.patch),
+    loaders: () => openLoaders(config, data, patch),
     engine: () => createEngine(config.engine),
   };
   return withOpened(open, async (loaders, engine) => {
     const { batch, betas, eps, weight_decay: weightDecay } = config.train;
-    const measured = await measureAncestor(file, ancestor, { engine, batch, loader: loaders.train, context });
+    const measured = await measureAncestor(ancestor, { engine, batch, patch, loader: loaders.train, context });
     const parents = [{ name: 'ancestor', sha256: ancestor.sha256 }];
     const lineage = () => runLineage({ config, parents, data, engine, context });
     const { model: auxiliary, templates: layout } = bank;
-    const { values, errors: startErrors } = await startOf(config, bank, ancestor, {
+    const { values, errors: startErrors } = await startOf(config, bank, ancestor.vit, {
       resume: out.resume === true,
       context,
     });
+    ancestor.release();
     const entries = templateEntries(auxiliary, layout, values, { templates: true, scalers: true, weightDecay });
     const [beta1, beta2] = betas;
     const state = await engine.createState(entries, { beta1, beta2, epsilon: eps });
@@ -169,11 +199,11 @@ export async function distill(
     };
     const { classes } = auxiliary;
     const run = await prepareRun({ config, engine, state, loaders, classes, files, lineage, compile, context }, out);
-    if (config.kd.weight > 0) await rememberWherePaid(measured.logits, config, data.train, ancestor.spec.patch, run);
+    if (config.kd.weight > 0) await rememberWherePaid(measured.logits, config, data.train, patch, run);
     const trained = await trainModel(run);
     if (!run.finished) await writeBank(run.folder, bank, await state.read(), lineage);
     const templateParameters = countNumbers(templateShapes(auxiliary, layout));
-    const ancestorParameters = parameterCount(ancestor.spec);
+    const { parameters: ancestorParameters = null } = ancestor;
     return {
       templates: run.folder.templates,
       scalers: run.folder.scalers,
@@ -182,7 +212,7 @@ export async function distill(
       templateParameters,
       scalerParameters: countNumbers(scalerShapes(auxiliary, layout)),
       ancestorParameters,
-      templateShare: templateParameters / ancestorParameters,
+      templateShare: ancestorParameters === null ? null : templateParameters / ancestorParameters,
       auxiliary: sizeOf(auxiliary),
       sizes: models.map(sizeOf),
       compiledMemory,
@@ -195,12 +225,6 @@ export async function distill(
   });
 }
 
-function bankFor({ templates, auxiliary, data }: DistillConfig, ancestor: ModelSpec): BankSpec {
-  const layout = resolveLayout(templates, ancestor);
-  const preprocess = preprocessFor(data.mean, data.std, ancestor.channels);
-  return { model: resolveAuxiliary(auxiliary, ancestor, layout, preprocess), templates: layout };
-}
-
 /**
  * First templates and scalers. A run that is resumed has its own: its state is only given the right shapes here. The
  * ancestor's values are gone afterwards.
@@ -208,12 +232,13 @@ function bankFor({ templates, auxiliary, data }: DistillConfig, ancestor: ModelS
 async function startOf(
   { start, seed }: DistillConfig,
   { model, templates: layout }: BankSpec,
-  { spec: ancestor, values: weights }: LoadedModel,
+  vit: LoadedModel | undefined,
   { resume, context: { emit, signal } }: { readonly resume: boolean; readonly context: StageContext },
 ): Promise<Pick<ClosedForm, 'values'> & Partial<ClosedForm>> {
-  if (start === 'random' || resume) {
+  if (start === 'random' || resume || vit === undefined) {
     return { values: new Map([...randomTemplates(model, layout, seed), ...randomScalers(model, layout, seed)]) };
   }
+  const { spec: ancestor, values: weights } = vit;
   emit({ type: 'phase', text: 'decomposing the ancestor' });
   const found = await closedFormInThread({ auxiliary: model, ancestor, weights, layout, seed }, signal);
   const matrices = modelKinds(model).filter(({ isMatrix }) => isMatrix);
@@ -228,29 +253,6 @@ async function startOf(
 function describeSizes(auxiliary: ModelSpec, models: readonly ModelSpec[], memory: number): string {
   const others = models.length > 0 ? `, besides ${models.map((model) => sizeLabel(model, auxiliary)).join(', ')}` : '';
   return `trained (width x depth): ${sizeLabel(auxiliary)}${others}; peak memory so far ${mebibytes(memory)}`;
-}
-
-/**
- * Templates first: scalers name them by their hash, so scalers mean that both are whole. Those of an earlier run go
- * before, since they would belong to no templates.
- */
-async function writeBank(
-  folder: RunFolder,
-  { model, templates: layout }: BankSpec,
-  values: NamedValues,
-  lineage: () => Lineage,
-): Promise<void> {
-  try {
-    await rm(folder.scalers, { force: true });
-  } catch (error) {
-    throw new WaveError(`${folder.scalers}: cannot be replaced: ${explainIoError(error)}`, 1, { cause: error });
-  }
-  await saveTemplates(folder.templates, { spec: { model, templates: layout }, values, lineage: lineage() });
-  const sha256 = await sha256File(folder.templates);
-  const spec = { model, templates: layout, templates_sha256: sha256 };
-  const own = lineage();
-  const parents = [...own.parents, { name: 'templates', sha256 }];
-  await saveScalers(folder.scalers, { spec, values, lineage: { ...own, parents } });
 }
 
 function sizeOf({ depth, width, heads }: ModelSpec): ModelSize {

@@ -1,17 +1,24 @@
 /** Stage `evaluate`: accuracy of a model on the test split. */
 import { z } from 'zod';
-import { InterruptedError } from '../base/errors.js';
+import { ConfigError, InterruptedError } from '../base/errors.js';
+import { isOnnxPath } from '../checkpoint/onnx-path.js';
 import { recipeShape } from '../config/recipes.js';
-import { Loader, openData } from '../data/index.js';
+import { type Dataset, Loader, openData } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
-import { checkFits } from '../model/config.js';
+import type { InferenceStep } from '../engine/types.js';
+import { checkFits, convertRemedy } from '../model/config.js';
+import { HEADS_FLAG } from '../model/hints.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
+import { BrokenImages } from './broken-images.js';
+import { checkLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { distillShape, fitKdSchema } from './distill-config.js';
+import { OnnxClassifier, onnxData } from './onnx-classifier.js';
+import { onnxSchema, onnxShape } from './onnx-config.js';
 import { warnOfOtherPixels } from './pixels.js';
 import { commonShape, modelShape } from './schemas.js';
-import { loadStart, type StartInputs } from './start-model.js';
+import { loadStart, RESIZE_SCALERS, type StartInputs } from './start-model.js';
 
 /** The configuration of a training run serves as it is: what only training needs is checked and not used. */
 export const evaluateSchema = z.strictObject({
@@ -19,6 +26,7 @@ export const evaluateSchema = z.strictObject({
   ...modelShape,
   ...z.strictObject({ ...distillShape, kd: fitKdSchema }).partial().shape,
   ...commonShape,
+  ...onnxShape,
   train: train.finetuneFields.prefault({}),
 });
 
@@ -26,7 +34,7 @@ export const evaluateSchema = z.strictObject({
 export type EvaluateConfig = z.output<typeof evaluateSchema>;
 
 /** What of it decides the result. */
-export type EvaluateSettings = Pick<EvaluateConfig, keyof typeof commonShape>;
+export type EvaluateSettings = Pick<EvaluateConfig, keyof typeof commonShape> & Partial<Pick<EvaluateConfig, 'onnx'>>;
 
 /** Quality on the test split. */
 export interface EvaluateResult {
@@ -36,11 +44,13 @@ export interface EvaluateResult {
   readonly loss: number;
   readonly images: number;
   readonly imagesPerSecond: number;
+  /** Images that could not be read and are not part of it; absent: none. */
+  readonly brokenImages?: number;
 }
 
 /**
- * @param source path of a model; or with `heads`, for a checkpoint that does not tell them; or templates and the scalers of
- * a target, of which the weights are made first
+ * @param source path of a model, or of an image classifier in an ONNX file (`.onnx`); or with `heads`, for a checkpoint that
+ * does not tell them; or templates and the scalers of a target, of which the weights are made first
  * @throws CheckpointError, ModelError, ConfigError when the model does not fit the data, DataError, EngineError;
  * InterruptedError when `context.signal` was aborted.
  */
@@ -50,33 +60,106 @@ export async function evaluate(
   context: StageContext,
 ): Promise<EvaluateResult> {
   checkEngine(config.engine);
-  const { spec, values } = await loadStart(typeof source === 'string' ? { model: source } : source);
-  context.emit({ type: 'phase', text: 'opening data' });
-  const dataset = await openData(config.data, 'test', { seed: config.seed });
+  const inputs = typeof source === 'string' ? { model: source } : source;
+  return 'model' in inputs && isOnnxPath(inputs.model)
+    ? evaluateOnnx(inputs, config, context)
+    : evaluateVit(inputs, config, context);
+}
+
+async function evaluateVit(
+  inputs: StartInputs,
+  config: EvaluateSettings,
+  context: StageContext,
+): Promise<EvaluateResult> {
+  const { source, spec, values } = await loadStart(inputs, context);
+  const dataset = await openTest(config, context);
   const { channels, image } = dataset;
   const { classes } = dataset.source;
-  checkFits(spec, { channels, classes, image });
+  const remedy = 'model' in inputs ? convertRemedy(inputs.model, spec, image) : RESIZE_SCALERS;
+  checkFits(spec, { channels, classes, image }, { remedy });
+  checkLabels({ source, spec }, dataset, config.data);
   const { mean, std } = config.data;
   warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);
   const { batch } = config.eval;
-  const { seed } = config;
-  const loader = new Loader({ dataset, mode: 'eval', batch, patch: spec.patch, seed, workers: config.data.workers });
+  const { loader, broken } = openLoader(config, dataset, spec.patch, context);
   const engine = createEngine(config.engine);
   try {
     context.emit({ type: 'phase', text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} threads` });
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
     const step = await engine.compileInference(train.inferenceProgram(spec, batch), state, { frozen: true });
-    const total = dataset.indices.length;
-    context.emit({ type: 'phase', text: `evaluating ${total} images` });
-    const start = performance.now();
-    const onBatch = (done: number) => context.emit({ type: 'evaluating', done, total });
-    const quality = await train.evaluateModel({ step, loader, classes, signal: context.signal, onBatch });
-    if (!quality) throw new InterruptedError('stopped during the evaluation; nothing was written');
-    const seconds = (performance.now() - start) / 1000;
-    return { ...quality, imagesPerSecond: quality.images / seconds };
+    return await measure(step, { loader, broken, dataset, context });
   } finally {
     await Promise.all([loader.close(), engine.dispose()]);
   }
+}
+
+async function evaluateOnnx(
+  { model, heads }: { readonly model: string; readonly heads?: number },
+  config: EvaluateSettings,
+  context: StageContext,
+): Promise<EvaluateResult> {
+  if (heads !== undefined) {
+    throw new ConfigError(`${model}: ${HEADS_FLAG} is for a ViT checkpoint, not an ONNX model; leave it out`);
+  }
+  const dataset = await openTest(config, context);
+  const { onnx = onnxSchema.parse({}), engine } = config;
+  context.emit({ type: 'phase', text: 'opening the model' });
+  const classifier = await OnnxClassifier.open(model, { onnx, engine }, onnxData(config.data, dataset));
+  const patch = commonDivisor(...dataset.image);
+  try {
+    const { loader, broken } = openLoader(config, dataset, patch, context);
+    try {
+      return await measure(classifier.stepFor(patch), { loader, broken, dataset, context });
+    } finally {
+      await loader.close();
+    }
+  } finally {
+    await classifier.close();
+  }
+}
+
+function openTest({ data, seed }: EvaluateSettings, { emit }: StageContext): Promise<Dataset> {
+  emit({ type: 'phase', text: 'opening data' });
+  return openData(data, 'test', { seed });
+}
+
+function openLoader(
+  { data: { workers }, eval: { batch }, seed }: EvaluateSettings,
+  dataset: Dataset,
+  patch: number,
+  context: StageContext,
+): Pick<Measuring, 'loader' | 'broken'> {
+  const broken = new BrokenImages(context);
+  broken.addLeftOut(dataset);
+  const loader = new Loader({ dataset, mode: 'eval', batch, patch, seed, workers, onBroken: broken.add });
+  return { loader, broken };
+}
+
+interface Measuring {
+  readonly loader: Loader;
+  readonly broken: BrokenImages;
+  readonly dataset: Dataset;
+  readonly context: StageContext;
+}
+
+async function measure(
+  step: InferenceStep,
+  { loader, broken, dataset: { indices, source }, context }: Measuring,
+): Promise<EvaluateResult> {
+  const total = indices.length;
+  context.emit({ type: 'phase', text: `evaluating ${total} images` });
+  const start = performance.now();
+  const onBatch = (done: number) => context.emit({ type: 'evaluating', done, total });
+  const { classes } = source;
+  const quality = await train.evaluateModel({ step, loader, classes, signal: context.signal, onBatch });
+  if (!quality) throw new InterruptedError('stopped during the evaluation; nothing was written');
+  const seconds = (performance.now() - start) / 1000;
+  return { ...quality, imagesPerSecond: quality.images / seconds, ...broken.result() };
+}
+
+/** The largest patch that images of this size are cut into. */
+function commonDivisor(a: number, b: number): number {
+  return b === 0 ? a : commonDivisor(b, a % b);
 }
 
 /** For states that are never trained. */

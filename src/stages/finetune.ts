@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import { elementCount } from '../base/shape.js';
 import { recipeShape } from '../config/recipes.js';
+import type { Dataset } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import type { StateEntry } from '../engine/types.js';
 import { parameterCount, parameterShapes } from '../model/parameters.js';
 import type { ModelSpec } from '../model/spec.js';
 import * as train from '../train/index.js';
 import { checkSameSettings } from './changed-settings.js';
+import { checkLabels, withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { compileModelRun } from './model-programs.js';
 import { withOpened } from './opened.js';
@@ -17,7 +19,14 @@ import { openWeights } from './result-weights.js';
 import { openLoaders, openRunData, runLineage } from './run-data.js';
 import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape } from './schemas.js';
-import { type DownstreamModel, fitToData, inputFiles, loadStart, type StartInputs } from './start-model.js';
+import {
+  type DownstreamModel,
+  fitToData,
+  inputFiles,
+  loadStart,
+  type StartInputs,
+  type StartModel,
+} from './start-model.js';
 import { prepareRun, trainModel } from './training-run.js';
 
 /** Settings of `finetune`; what is left out gets the defaults of docs/configuration.md. */
@@ -67,10 +76,10 @@ export async function finetune(
   const files: RunFiles = { makes: ['model'], reads: inputFiles(inputs) };
   const { config: settings } = await checkRunFolder(out, files);
   if (out.resume) await checkSameSettings(settings, config);
-  const given = await loadStart(inputs);
+  const given = await loadStart(inputs, context);
   const frozen = train.frozenParameters(given.spec, config.train.freeze);
   const data = await openRunData(config, context);
-  const model = fitToData(given, config, data.train);
+  const model = withNames(fitToData(given, config, data.train), given, config, data.train);
   const { spec } = model;
   warnOfOtherPixels(given.spec, spec.preprocess, context);
   const trainable = countTrainable(spec, frozen);
@@ -107,6 +116,21 @@ export async function finetune(
   });
 }
 
+/**
+ * A new head is for the classes of the data; a kept one knows its own.
+ *
+ * @throws ConfigError when a kept head calls a class otherwise than the data.
+ */
+function withNames(
+  model: DownstreamModel,
+  { source, spec }: StartModel,
+  { data }: FinetuneConfig,
+  images: Dataset,
+): DownstreamModel {
+  if (model.head === 'kept') checkLabels({ source, spec }, images, data, 'set train.head to replace');
+  return { ...model, spec: withLabels(model.spec, images) };
+}
+
 /** Which parameters are trained, and with which share of the learning rate. */
 function finetuneEntries(
   { train: { weight_decay: weightDecay, layer_decay } }: Pick<FinetuneConfig, 'train'>,
@@ -125,10 +149,11 @@ function countTrainable(spec: ModelSpec, frozen: ReadonlySet<string>): number {
   return shapes.reduce((sum, [, shape]) => sum + elementCount(shape), 0);
 }
 
-/** What was decided about the head and the parameters. */
-function notes(given: ModelSpec, { spec, head }: DownstreamModel, trainable: number): string[] {
+/** What was decided about positions, head and parameters. */
+function notes(given: ModelSpec, { spec, head, resized }: DownstreamModel, trainable: number): string[] {
   const parameters = parameterCount(spec);
   const had = given.classes === spec.classes ? '' : ` (the model has ${given.classes})`;
   const frozen = trainable < parameters ? [`frozen: ${parameters - trainable} of ${parameters} parameters`] : [];
-  return [`head: ${head}, ${spec.classes} classes${had}`, ...frozen];
+  const positions = resized === undefined ? [] : [`positions resized from ${resized}`];
+  return [...positions, `head: ${head}, ${spec.classes} classes${had}`, ...frozen];
 }

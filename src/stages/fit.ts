@@ -24,13 +24,15 @@ import {
   saveScalers,
   templateEntries,
 } from '../wave/index.js';
-import { type MeasuredAncestor, measureAncestor, openAncestor, rememberWherePaid } from './ancestor.js';
+import { type Ancestor, measureAncestor, openAncestor, rememberWherePaid } from './ancestor.js';
 import { checkSameSettings } from './changed-settings.js';
+import { checkLabels, withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { ceSchema, fitKdSchema } from './distill-config.js';
+import { onnxShape } from './onnx-config.js';
 import { withOpened } from './opened.js';
 import { warnOfOtherPixels } from './pixels.js';
-import { openLoaders, openRunData, runLineage } from './run-data.js';
+import { openLoaders, openRunData, type RunData, runLineage } from './run-data.js';
 import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape, evalSchema } from './schemas.js';
 import { checkImages, newHead } from './start-model.js';
@@ -40,6 +42,7 @@ import { prepareRun, type Trained, trainModel } from './training-run.js';
 /** Settings of `fit`; what is left out gets the defaults of docs/configuration.md. */
 export const fitSchema = z.strictObject({
   ...commonShape,
+  ...onnxShape,
   eval: evalSchema.extend({ start: evalSchema.shape.start.unwrap().default(true) }).prefault({}),
   train: train.trainSchemaWith({ lr: 2e-3, weightDecay: 0, steps: 150 }).prefault({}),
   kd: fitKdSchema.prefault({}),
@@ -53,7 +56,10 @@ export type FitConfig = z.output<typeof fitSchema>;
 export interface FitInputs {
   readonly templates: string;
   readonly scalers: string;
-  /** A model of this suite or a timm checkpoint; without one, scalers are fitted to the labels alone. */
+  /**
+   * A model of this suite, a ViT checkpoint of timm or Hugging Face, or an image classifier in an ONNX file (`.onnx`); without one,
+   * scalers are fitted to the labels alone.
+   */
   readonly ancestor?: string | undefined;
   /** Attention heads of the ancestor, for a checkpoint that does not say how many it has. */
   readonly heads?: number | undefined;
@@ -122,27 +128,50 @@ export async function fit(
   const { spec, values, head } = fitToData(config, inputs.scalers, scalers, bank, data.train);
   warnOfOtherPixels(scalers.spec.model, spec.preprocess, context);
   if (head === 'new') context.emit({ type: 'note', text: newHeadText(scalers.spec.model, spec) });
-  const ancestorFile = inputs.ancestor === undefined ? undefined : { path: inputs.ancestor, heads: inputs.heads };
-  let ancestor = ancestorFile && (await openAncestor(ancestorFile, config, data.train, context));
-  if (ancestor && ancestor.spec.patch !== spec.patch) {
-    throw new ConfigError(
-      `${inputs.ancestor}: has patches of ${ancestor.spec.patch}, the scalers' model of ${spec.patch}; choose the bank's own ancestor`,
-    );
+  const { ancestor: path, heads } = inputs;
+  const ancestor = path === undefined ? undefined : await openAncestor({ path, heads }, config, data.train, context);
+  try {
+    const target = { bank, scalers, spec, values, head };
+    return await fitScalers(target, ancestor, { config, data, files, out, context, start });
+  } finally {
+    await ancestor?.close();
   }
-  const open = { loaders: () => openLoaders(config, data, spec.patch), engine: () => createEngine(config.engine) };
+}
+
+/** What is fitted, and in what. */
+interface FitTarget extends Target {
+  readonly bank: LoadedBank;
+  readonly scalers: LoadedScalers;
+}
+
+interface Fitting {
+  readonly config: FitConfig;
+  readonly data: RunData;
+  readonly files: RunFiles;
+  readonly out: OutFolder;
+  readonly context: StageContext;
+  /** When the work began, ms. */
+  readonly start: number;
+}
+
+async function fitScalers(
+  { bank, scalers, spec, values, head }: FitTarget,
+  ancestor: Ancestor | undefined,
+  { config, data, files, out, context, start }: Fitting,
+): Promise<FitResult> {
+  const { patch } = spec;
+  checkPatches(ancestor, patch);
+  const open = { loaders: () => openLoaders(config, data, patch), engine: () => createEngine(config.engine) };
   return withOpened(open, async (loaders, engine) => {
     const { batch, betas, eps, weight_decay: weightDecay } = config.train;
-    let measured: MeasuredAncestor | undefined;
-    if (ancestorFile && ancestor) {
-      measured = await measureAncestor(ancestorFile, ancestor, { engine, batch, loader: loaders.train, context });
-    }
+    const measured =
+      ancestor && (await measureAncestor(ancestor, { engine, batch, patch, loader: loaders.train, context }));
+    ancestor?.release();
     const parents: LineageParent[] = [
       { name: 'templates', sha256: bank.sha256 },
       { name: 'scalers', sha256: scalers.sha256 },
       ...(ancestor ? [{ name: 'ancestor', sha256: ancestor.sha256 }] : []),
     ];
-    // Its weights are in the compiled step now; the training can be long, and has no use for them here.
-    ancestor = undefined;
     const lineage = () => runLineage({ config, parents, data, engine, context });
     const layout = scalers.spec.templates;
     const entries = templateEntries(spec, layout, values, { templates: false, scalers: true, weightDecay });
@@ -154,7 +183,7 @@ export async function fit(
       compileTemplateRun({ config, engine, state, evaluated: made, trained: [{ made }], pick: () => 0, kd });
     const { classes } = spec;
     const run = await prepareRun({ config, engine, state, loaders, classes, files, lineage, compile, context }, out);
-    if (measured) await rememberWherePaid(measured.logits, config, data.train, spec.patch, run);
+    if (measured) await rememberWherePaid(measured.logits, config, data.train, patch, run);
     const trained = await trainModel(run);
     const { folder } = run;
     if (!run.finished) {
@@ -175,6 +204,15 @@ export async function fit(
       ...trained,
     };
   });
+}
+
+/** @throws ConfigError when a ViT ancestor sees other patches than the model that is fitted. */
+function checkPatches(ancestor: Ancestor | undefined, patch: number): void {
+  const own = ancestor?.vit?.spec.patch;
+  if (own === undefined || own === patch) return;
+  throw new ConfigError(
+    `${ancestor?.path}: has patches of ${own}, the scalers' model of ${patch}; choose the bank's own ancestor`,
+  );
 }
 
 function filesOf({ templates, scalers, ancestor }: FitInputs): string[] {
@@ -206,9 +244,12 @@ function fitToData(
   const preprocess = preprocessFor(data.mean, data.std, images.channels);
   const { classes } = images.source;
   const all = new Map([...bank.values, ...scalers.values]);
-  if (classes === model.classes) return { spec: { ...model, preprocess }, values: all, head: 'kept' };
+  if (classes === model.classes) {
+    checkLabels({ source: path, spec: model }, images, data);
+    return { spec: withLabels({ ...model, preprocess }, images), values: all, head: 'kept' };
+  }
   const { labels: _, ...rest } = model;
-  const spec = { ...rest, classes, preprocess };
+  const spec = withLabels({ ...rest, classes, preprocess }, images);
   const body = [...all].filter(([name]) => !isHead(name.replace(/^(templates|scalers|own)\./, '')));
   const own = [...newHead(spec, seed)].map(([name, values]) => [OWN + name, values] as const);
   return { spec, values: new Map([...body, ...own]), head: 'new' };

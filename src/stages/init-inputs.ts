@@ -7,10 +7,12 @@ import type { Inputs, Need } from '../init/index.js';
 import { ANCESTOR_HEADS_FLAG } from '../model/detect.js';
 import { loadModel, loadModelSpec } from '../model/load.js';
 import { checkTogether, type LoadedBank, type LoadedScalers, loadScalers, loadTemplates } from '../wave/artifacts.js';
+import type { StageContext } from './context.js';
+import { noteReading } from './reading-note.js';
 
 /** Files given to `initTarget`. */
 export interface InitFiles {
-  /** A model of this suite, or a bare timm ViT checkpoint. */
+  /** A model of this suite, or a ViT checkpoint of timm or Hugging Face. */
   readonly ancestor?: string;
   /** Attention heads of the ancestor, for a checkpoint that does not say. */
   readonly ancestorHeads?: number;
@@ -81,17 +83,26 @@ const SOURCES: Readonly<Record<Need, string>> = {
  * Reads them.
  *
  * @param files as {@link filesFor} gives them
+ * @param context told how a checkpoint of another library was understood
  * @throws CheckpointError, ModelError; ConfigError when scalers belong to other templates.
  */
-export async function loadInputs(need: Need, files: InitFiles): Promise<LoadedInputs> {
+export async function loadInputs(
+  need: Need,
+  files: InitFiles,
+  context: Pick<StageContext, 'emit'>,
+): Promise<LoadedInputs> {
   const { ancestor, ancestorHeads, templates, scalers } = files;
   if (ancestor !== undefined) {
     const hints = { headsFlag: ANCESTOR_HEADS_FLAG, ...(ancestorHeads !== undefined && { heads: ancestorHeads }) };
     if (need === 'ancestor') {
-      const { spec, values, sha256 } = await loadModel(ancestor, hints);
+      const loaded = await loadModel(ancestor, hints);
+      noteReading(ancestor, loaded, context);
+      const { spec, values, sha256 } = loaded;
       return { inputs: { need, model: spec, values }, parents: [{ name: 'ancestor', sha256 }] };
     }
-    const { spec, sha256 } = await loadModelSpec(ancestor, hints);
+    const loaded = await loadModelSpec(ancestor, hints);
+    noteReading(ancestor, loaded, context);
+    const { spec, sha256 } = loaded;
     return { inputs: { need: 'nothing', model: spec }, parents: [{ name: 'ancestor', sha256 }] };
   }
   if (templates === undefined) throw new TypeError('no file to start from');

@@ -71,7 +71,7 @@ export function checkMaterialise(
  * @throws as {@link initTarget}
  */
 export async function checkInit(options: InitOptions, out: OutFile): Promise<InitPlan> {
-  return (await prepare(options, out)).plan;
+  return (await prepare(options, out, { emit: () => {} })).plan;
 }
 
 /**
@@ -84,7 +84,7 @@ export async function checkInit(options: InitOptions, out: OutFile): Promise<Ini
  */
 export async function initTarget(options: InitOptions, out: OutFile, context: StageContext): Promise<InitResult> {
   const start = performance.now();
-  const { plan, spec, made, scalers, lineage } = await prepare(options, out);
+  const { plan, spec, made, scalers, lineage } = await prepare(options, out, context);
   checkSignal(context.signal);
   if (scalers === undefined) {
     const values = stoppable(made.fill, context.signal);
@@ -105,7 +105,7 @@ interface Prepared {
 }
 
 /** Checks, reads, and computes what is small: all but the weights. */
-async function prepare(options: InitOptions, out: OutFile): Promise<Prepared> {
+async function prepare(options: InitOptions, out: OutFile, context: Pick<StageContext, 'emit'>): Promise<Prepared> {
   const { method: name, seed = 0, materialise = false } = options;
   const method = await findMethod(name).load();
   const settings = checkedOptions(name, method, options.options ?? {});
@@ -115,7 +115,7 @@ async function prepare(options: InitOptions, out: OutFile): Promise<Prepared> {
     out,
     [files.ancestor, files.templates, files.scalers].filter((path) => path !== undefined),
   );
-  const { inputs, parents, templatesSha256 } = await loadInputs(method.needs, files);
+  const { inputs, parents, templatesSha256 } = await loadInputs(method.needs, files, context);
   const size = { depth: options.depth, width: options.width, heads: options.heads };
   const target = givenSizes(() => planTarget(name, method, inputs, size));
   const made = method.start(inputs, { target, seed }, settings);

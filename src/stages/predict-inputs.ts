@@ -93,13 +93,13 @@ async function namesIn(folder: string): Promise<string[]> {
 }
 
 /** Image files, decoded side by side. */
-async function imagePart(paths: readonly string[], spec: ModelSpec, { mean, std }: Preprocess): Promise<InputPart> {
+async function imagePart(paths: readonly string[], spec: ModelSpec, preprocess: Preprocess): Promise<InputPart> {
   const [height, width] = spec.image;
   const { channels } = spec;
-  const table = normaliseTable(mean, std, channels);
+  const table = normaliseTable(preprocess.mean, preprocess.std, channels);
   const area = height * width;
   const values = new Float32Array(paths.length * channels * area);
-  const decoded = await Promise.all(paths.map((path) => decodeImage(path, { channels, height, width })));
+  const decoded = await Promise.all(paths.map((path) => decodeImage(path, { channels, height, width }, preprocess)));
   decoded.forEach((pixels, image) => {
     const start = image * channels * area;
     for (let i = 0; i < pixels.length; i++) values[start + i] = table[Math.floor(i / area) * 256 + pixels[i]];

@@ -6,20 +6,24 @@ import { patchify } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import type { InferenceStep } from '../engine/types.js';
 import { loadModel } from '../model/load.js';
+import { changedPreprocess, type PreprocessChanges } from '../model/preprocess.js';
 import type { ModelSpec, Preprocess } from '../model/spec.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
 import { NO_OPTIMISER } from './evaluate.js';
 import { checkOutFile } from './out-file.js';
 import { type InputPart, listInputs, readInputs } from './predict-inputs.js';
+import { noteReading } from './reading-note.js';
 
 /** What is classified, and by which model. */
 export interface PredictOptions {
-  /** Path of a model of this suite, or of a bare timm ViT checkpoint. */
+  /** Path of a model of this suite, or of a ViT checkpoint of timm or Hugging Face. */
   readonly model: string;
   /** Image files, folders of images, or safetensors files with a tensor `input`. */
   readonly inputs: readonly string[];
   readonly heads?: number;
+  /** How images are prepared, in place of what the model says. */
+  readonly preprocess?: PreprocessChanges;
   /** Classes to tell for each image. */
   readonly top: number;
   /** Where to write `logits [images, classes]`. */
@@ -64,9 +68,11 @@ export async function predict(options: PredictOptions, context: StageContext): P
     await checkOutFile({ path: options.logitsOut, force: true }, [options.model, ...files.map(({ path }) => path)]);
   }
   const hints = options.heads === undefined ? {} : { heads: options.heads };
-  const { spec, values } = await loadModel(options.model, hints);
+  const loaded = await loadModel(options.model, hints);
+  noteReading(options.model, loaded, context);
+  const { spec, values } = loaded;
   const needsPreprocess = files.some(({ kind }) => kind === 'image');
-  const preprocess = preprocessOf(spec, options.model, needsPreprocess, context);
+  const preprocess = preprocessOf(spec, options, needsPreprocess, context);
   const engine = createEngine(engineSettings);
   try {
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
@@ -100,16 +106,23 @@ function engineConfig(engine: PredictOptions['engine']) {
   throw new ConfigError(`engine.${issue?.path.join('.')}: ${issue?.message}`);
 }
 
-/** The model's own statistics; a checkpoint that has none gets ImageNet's, and a warning when images need them. */
-function preprocessOf(spec: ModelSpec, model: string, needed: boolean, context: StageContext): Preprocess {
-  if (spec.preprocess) return spec.preprocess;
+/** The model's own, changed as asked; a checkpoint that has none gets ImageNet's, and a warning when images need them. */
+function preprocessOf(
+  spec: ModelSpec,
+  { model, preprocess: changes = {} }: PredictOptions,
+  needed: boolean,
+  context: StageContext,
+): Preprocess {
   const fallback = spec.channels === 3 ? IMAGENET : CENTRED;
-  if (needed) {
-    const [mean, std] = [fallback.mean.join(', '), fallback.std.join(', ')];
-    const text = `${model} does not say how its images were normalised: mean [${mean}], std [${std}] assumed`;
+  const isKnown = spec.preprocess !== undefined || (changes.mean !== undefined && changes.std !== undefined);
+  if (needed && !isKnown) {
+    const [mean, std] = [changes.mean ?? fallback.mean, changes.std ?? fallback.std].map((values) => values.join(', '));
+    const text =
+      `${model} does not say how its images were normalised: mean [${mean}], std [${std}] assumed; --mean and --std say ` +
+      'otherwise';
     context.emit({ type: 'warning', text });
   }
-  return fallback;
+  return changedPreprocess({ ...spec, preprocess: spec.preprocess ?? fallback }, changes) ?? fallback;
 }
 
 /** Logits of one part, `[BATCH, classes]`; rows beyond its images are padding. */

@@ -10,6 +10,7 @@ import { preprocessFor } from '../model/preprocess.js';
 import type { ModelSpec } from '../model/spec.js';
 import * as train from '../train/index.js';
 import { checkSameSettings } from './changed-settings.js';
+import { withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { compileModelRun } from './model-programs.js';
 import { withOpened } from './opened.js';
@@ -43,6 +44,8 @@ export interface PretrainResult {
   /** With `train.keep_best`. */
   readonly best?: Trained['best'];
   readonly parameters: number;
+  /** Images that could not be read in this run and were left out; absent: none. */
+  readonly brokenImages?: number;
   /** Of training alone; 0 when nothing was left to train. */
   readonly imagesPerSecond: number;
   /** Share of the time of training that was spent waiting for batches, 0..1. */
@@ -120,10 +123,11 @@ export async function pretrain(config: PretrainConfig, out: OutFolder, context: 
 
 function modelFor(config: PretrainConfig, data: Dataset): ModelSpec {
   const { source, channels, image } = data;
-  return resolveModel(config.model, {
+  const spec = resolveModel(config.model, {
     channels,
     classes: source.classes,
     image,
     preprocess: preprocessFor(config.data.mean, config.data.std, channels),
   });
+  return withLabels(spec, data);
 }

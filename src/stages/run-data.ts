@@ -7,6 +7,8 @@ import { configSha256 } from '../config/index.js';
 import { type Dataset, Loader, openData } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
 import type { TrainConfig } from '../train/index.js';
+import { BrokenImages } from './broken-images.js';
+import { checkSplits } from './class-map.js';
 import type { StageContext } from './context.js';
 
 /** What of a stage's settings decides which batches it sees. */
@@ -20,13 +22,18 @@ export interface DataSettings {
 export interface RunData {
   readonly train: Dataset;
   readonly test: Dataset;
+  /** What cannot be read, of both. */
+  readonly broken: BrokenImages;
 }
 
-/** @throws ConfigError, DataError */
-export async function openRunData({ data, seed }: DataSettings, { emit }: StageContext): Promise<RunData> {
-  emit({ type: 'phase', text: 'opening data' });
+/** @throws ConfigError, also when the classes of the splits differ; DataError */
+export async function openRunData({ data, seed }: DataSettings, context: StageContext): Promise<RunData> {
+  context.emit({ type: 'phase', text: 'opening data' });
   const [train, test] = await Promise.all([openData(data, 'train', { seed }), openData(data, 'test', { seed })]);
-  return { train, test };
+  checkSplits({ train, test }, data);
+  const broken = new BrokenImages(context);
+  broken.addLeftOut(train, test);
+  return { train, test, broken };
 }
 
 /** Loaders of both splits; the threads behind them end with `close`. */
@@ -34,6 +41,8 @@ export interface RunLoaders {
   readonly train: Loader;
   readonly test: Loader;
   readonly testImages: number;
+  /** What both could not read so far. */
+  readonly broken: BrokenImages;
   readonly close: () => Promise<void>;
 }
 
@@ -42,13 +51,14 @@ export interface RunLoaders {
  * @throws ConfigError when the images do not divide into patches, or the training images do not fill one batch.
  */
 export function openLoaders(settings: DataSettings, data: RunData, patch: number): RunLoaders {
-  const common = { patch, seed: settings.seed, workers: settings.data.workers };
+  const { broken } = data;
+  const common = { patch, seed: settings.seed, workers: settings.data.workers, onBroken: broken.add };
   const train = new Loader({ dataset: data.train, mode: 'train', batch: settings.train.batch, ...common });
   const test = new Loader({ dataset: data.test, mode: 'eval', batch: settings.eval.batch, ...common });
   const close = async () => {
     await Promise.all([train.close(), test.close()]);
   };
-  return { train, test, testImages: data.test.indices.length, close };
+  return { train, test, testImages: data.test.indices.length, broken, close };
 }
 
 /** Where the artifacts of a run come from. */

@@ -86,12 +86,17 @@ export async function checkRunFolder({ dir, force, resume = false }: OutFolder, 
     const remedy = resumable ? '--resume goes on with it, --force replaces it' : '--force replaces it';
     throw new ConfigError(`${dir}: holds a run already (${basename(found)}); ${remedy}`);
   }
+  await checkUsable(dir);
+  return folder;
+}
+
+/** @throws WaveError when files cannot be written into the folder, or it cannot be made. */
+export async function checkUsable(dir: string): Promise<void> {
   try {
     await checkWritable(resolve(dir));
   } catch (error) {
     throw unusable(dir, error);
   }
-  return folder;
 }
 
 function isSameFile(one: string, other: string): boolean {

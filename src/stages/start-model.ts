@@ -2,14 +2,18 @@
 import { ConfigError } from '../base/errors.js';
 import { artifactFile, type LineageParent } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
+import type { Hints } from '../model/detect.js';
 import { initialise } from '../model/initialise.js';
-import { loadModel } from '../model/load.js';
+import { loadModel, loadModelSpec } from '../model/load.js';
 import { isHead } from '../model/parameters.js';
 import { preprocessFor } from '../model/preprocess.js';
-import type { ModelSpec, Preprocess } from '../model/spec.js';
+import { type PositionFilter, resizePositions } from '../model/resize-positions.js';
+import { geometry, type ModelSpec, type Preprocess } from '../model/spec.js';
 import { checkTogether, loadScalers, loadTemplates, materialiseValues } from '../wave/index.js';
+import type { StageContext } from './context.js';
+import { noteReading } from './reading-note.js';
 
-/** A model of this suite or a bare timm checkpoint, or the two artifacts that a model is made of. */
+/** A model of this suite or a ViT checkpoint of timm or Hugging Face, or the two artifacts that a model is made of. */
 export type StartInputs =
   | { readonly model: string; readonly heads?: number }
   | { readonly templates: string; readonly scalers: string };
@@ -29,12 +33,17 @@ export function inputFiles(inputs: StartInputs): string[] {
   return [artifactFile(inputs.templates, 'templates'), artifactFile(inputs.scalers, 'scalers')];
 }
 
-/** @throws CheckpointError, ModelError; ConfigError when templates and scalers do not belong together. */
-export async function loadStart(inputs: StartInputs): Promise<StartModel> {
+/**
+ * Reads it; says how a checkpoint of another library was understood.
+ *
+ * @throws CheckpointError, ModelError; ConfigError when templates and scalers do not belong together.
+ */
+export async function loadStart(inputs: StartInputs, context: Pick<StageContext, 'emit'>): Promise<StartModel> {
   if ('model' in inputs) {
-    const { model: source, heads } = inputs;
-    const hints = { insteadOfModel: '--templates and --scalers', ...(heads === undefined ? {} : { heads }) };
-    const { spec, values, sha256 } = await loadModel(source, hints);
+    const { model: source } = inputs;
+    const loaded = await loadModel(source, hintsOf(inputs));
+    noteReading(source, loaded, context);
+    const { spec, values, sha256 } = loaded;
     return { source, spec, values, parents: [{ name: 'model', sha256 }] };
   }
   const [bank, scalers] = await Promise.all([loadTemplates(inputs.templates), loadScalers(inputs.scalers)]);
@@ -51,10 +60,29 @@ export async function loadStart(inputs: StartInputs): Promise<StartModel> {
   };
 }
 
+/**
+ * The spec of the model alone; weights of a checkpoint are not read.
+ *
+ * @throws as {@link loadStart}
+ */
+export async function loadStartSpec(inputs: StartInputs): Promise<Pick<StartModel, 'source' | 'spec'>> {
+  if (!('model' in inputs)) {
+    const [bank, scalers] = await Promise.all([loadTemplates(inputs.templates), loadScalers(inputs.scalers)]);
+    checkTogether({ path: inputs.templates, bank }, { path: inputs.scalers, scalers });
+    return { source: inputs.scalers, spec: scalers.spec.model };
+  }
+  const { spec } = await loadModelSpec(inputs.model, hintsOf(inputs));
+  return { source: inputs.model, spec };
+}
+
+function hintsOf({ heads }: { readonly heads?: number }): Hints {
+  return { insteadOfModel: '--templates and --scalers', ...(heads === undefined ? {} : { heads }) };
+}
+
 export interface DownstreamSettings {
   readonly seed: number;
   readonly data: { readonly mean: readonly number[]; readonly std: readonly number[] };
-  readonly train: { readonly head: 'auto' | 'keep' | 'replace' };
+  readonly train: { readonly head: 'auto' | 'keep' | 'replace'; readonly position_filter: PositionFilter };
 }
 
 /** A start that fits the data. */
@@ -64,22 +92,26 @@ export interface DownstreamModel {
   readonly values: ReadonlyMap<string, Float32Array>;
   /** Whether the head is that of the start or a new one. */
   readonly head: 'kept' | 'new';
+  /** What was resized, in words; absent for images of the start's own size. */
+  readonly resized?: string;
 }
 
 /**
- * The start with the classes of the data. A new head, also that of a distillation token, has weights from a truncated
+ * The start with the image size and the classes of the data. Positions are resized for images of another size. A new head, also that of a distillation token, has weights from a truncated
  * normal of deviation 0.02 and no bias; the names of the old classes go with the old head.
  *
- * @throws ConfigError when the images are not those of the model, or `head: keep` cannot be done.
+ * @throws ConfigError when the images have other channels than the model, or a size that its patches do not divide, or
+ * `head: keep` cannot be done.
  */
 export function fitToData(
   start: StartModel,
   { data, train, seed }: DownstreamSettings,
   images: Dataset,
 ): DownstreamModel {
-  const { source, spec: given } = start;
-  checkImages(start, images);
+  const { source } = start;
+  checkChannels(start, images);
   const { classes } = images.source;
+  const { spec: given, values, resized } = resizedTo(images.image, start, train.position_filter);
   const agrees = given.classes === classes;
   if (train.head === 'keep' && !agrees) {
     throw new ConfigError(
@@ -89,11 +121,24 @@ export function fitToData(
   }
   const preprocess = preprocessFor(data.mean, data.std, images.channels);
   if (agrees && train.head !== 'replace') {
-    return { head: 'kept', spec: { ...given, preprocess }, values: start.values };
+    return { head: 'kept', spec: { ...given, preprocess }, values, ...resized };
   }
   const { labels: _, ...rest } = given;
   const spec = { ...rest, classes, preprocess };
-  return { head: 'new', spec, values: new Map([...start.values, ...newHead(spec, seed)]) };
+  return { head: 'new', spec, values: new Map([...values, ...newHead(spec, seed)]), ...resized };
+}
+
+/** The start for images of another size, and what that took. */
+function resizedTo(image: readonly [number, number], { source, spec, values }: StartModel, filter: PositionFilter) {
+  if (image.some((side) => side % spec.patch !== 0)) {
+    throw new ConfigError(
+      `${source}: has patches of ${spec.patch} pixels, which do not divide the images of ${image.join('x')}; use images ` +
+        `whose sides are multiples of ${spec.patch}, or another model`,
+    );
+  }
+  const fitted = resizePositions({ spec, values }, image, filter);
+  const [before, after] = [geometry(spec), geometry(fitted.spec)].map(({ grid }) => grid.join('x'));
+  return { ...fitted, resized: before === after ? {} : { resized: `${before} to ${after} patches` } };
 }
 
 /** Values of the head, and of that of a distillation token, by timm name. */
@@ -102,19 +147,28 @@ export function newHead(spec: ModelSpec, seed: number): Map<string, Float32Array
   return new Map([...initialise({ ...spec, depth: 0 }, seed)].filter(([name]) => isHead(name)));
 }
 
-/** @throws ConfigError when the images of the data are not those that a model is for. */
-export function checkImages({ source, spec }: Pick<StartModel, 'source' | 'spec'>, { channels, image }: Dataset): void {
+/** What to do where templates and scalers meet images of another size: their positions are templates of the bank. */
+export const RESIZE_SCALERS =
+  'distil a bank at that size, or make a model of these (wave init --materialise) and finetune it, which resizes positions';
+
+/** @throws ConfigError when the images of the data are not those that scalers are for. */
+export function checkImages({ source, spec }: Pick<StartModel, 'source' | 'spec'>, images: Dataset): void {
+  checkChannels({ source, spec }, images);
   const [height, width] = spec.image;
+  if (height !== images.image[0] || width !== images.image[1]) {
+    throw new ConfigError(
+      `${source}: holds scalers for images of ${height}x${width}, those of the data are ` +
+        `${images.image.join('x')}; ${RESIZE_SCALERS}`,
+    );
+  }
+}
+
+/** @throws ConfigError when the images of the data have other channels than a model. */
+function checkChannels({ source, spec }: Pick<StartModel, 'source' | 'spec'>, { channels }: Dataset): void {
   if (spec.channels !== channels) {
     throw new ConfigError(
       `${source}: is a model for images with ${channelCount(spec.channels)}, those of the data have ` +
         `${channels}; change data.channels or choose another model`,
-    );
-  }
-  if (height !== image[0] || width !== image[1]) {
-    throw new ConfigError(
-      `${source}: is a model for images of ${height}x${width}, those of the data are ${image.join('x')}; ` +
-        'position embeddings are not resized in this version: choose a model or data that fit',
     );
   }
 }

@@ -88,6 +88,8 @@ export interface Trained {
   readonly dataWait: number;
   /** Before the first step, with `eval.start`. */
   readonly startTop1?: number;
+  /** Images that could not be read in this run and were left out; absent: none. */
+  readonly brokenImages?: number;
   /** The best evaluation after a step, and its model, with `train.keep_best`. */
   readonly best?: BestEvaluation & { readonly model: string };
 }
@@ -237,6 +239,7 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
     top5,
     loss,
     ...(startTop1 === undefined ? {} : { startTop1 }),
+    ...run.loaders.broken.result(),
     ...(best ? { best: { ...best, model: folder.best } } : {}),
   };
 }

@@ -1,6 +1,7 @@
 /** The `train:` block: optimiser, schedule and regularisation, with DeiT's defaults where they suit small runs. */
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
+import { POSITION_FILTER_NAMES } from '../model/resize-positions.js';
 import { FREEZE_ENTRY } from './freeze.js';
 
 const share = z.number().min(0).lt(1);
@@ -128,6 +129,10 @@ export const pretrainTrainSchema = modelTrainFields.superRefine(checkTrain);
 /** What `finetune` has besides. */
 export const finetuneFields = modelTrainFields.extend({
   head: z.enum(['auto', 'keep', 'replace']).default('auto').describe('auto = kept when the numbers of classes agree'),
+  position_filter: z
+    .enum(POSITION_FILTER_NAMES)
+    .default('timm')
+    .describe('how positions are resized for images of another size: as timm does, or Hugging Face'),
   layer_decay: z.number().positive().max(1).default(1).describe('learning rate per layer towards the input; 1 = off'),
   freeze: z
     .array(z.string().regex(FREEZE_ENTRY, 'expected a group or a parameter name, such as embeddings or blocks.0-3'))

@@ -463,9 +463,32 @@ describe('predict', () => {
   it('hands everything that was given to the stage, and nothing else', async () => {
     await wave(['predict', 'm.safetensors', 'a.png', '007.png']);
     await wave(['predict', 'm', 'a', '--heads=3', '--top=1', '--logits', join(folder, 'l'), '--device', 'webgpu']);
+    const pixels = [
+      '--mean=0.1,0.2,0.3',
+      '--std=0.5',
+      '--crop-pct=0.9',
+      '--interpolation=lanczos',
+      '--resize-mode=squash',
+    ];
+    await wave(['predict', 'm', 'a', ...pixels]);
     expect(predict.mock.calls.map(([options]) => options)).toEqual([
-      { model: 'm.safetensors', inputs: ['a.png', '007.png'], top: 5, engine: {} },
-      { model: 'm', inputs: ['a'], top: 1, heads: 3, logitsOut: join(folder, 'l'), engine: { device: 'webgpu' } },
+      { model: 'm.safetensors', inputs: ['a.png', '007.png'], top: 5, preprocess: {}, engine: {} },
+      {
+        model: 'm',
+        inputs: ['a'],
+        top: 1,
+        heads: 3,
+        preprocess: {},
+        logitsOut: join(folder, 'l'),
+        engine: { device: 'webgpu' },
+      },
+      {
+        model: 'm',
+        inputs: ['a'],
+        top: 5,
+        preprocess: { mean: [0.1, 0.2, 0.3], std: [0.5], cropPct: 0.9, interpolation: 'lanczos', resizeMode: 'squash' },
+        engine: {},
+      },
     ]);
   });
 

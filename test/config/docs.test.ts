@@ -17,6 +17,7 @@ import {
 } from '#wave/stages/distill-config.js';
 import { finetuneSchema } from '#wave/stages/finetune.js';
 import { fitSchema } from '#wave/stages/fit.js';
+import { onnxSchema } from '#wave/stages/onnx-config.js';
 import { pretrainSchema } from '#wave/stages/pretrain.js';
 import { evalSchema } from '#wave/stages/schemas.js';
 import { finetuneFields, modelTrainFields, trainFields, trainSchema } from '#wave/train/index.js';
@@ -70,6 +71,7 @@ const BLOCKS = [
   ['The `kd:` block', kdSchema, {}],
   ['The `kd:` block of `fit`', z.strictObject({ weight: fitKdSchema.shape.weight }), {}],
   ['The `ce:` block', ceSchema, {}],
+  ['The `onnx:` block', onnxSchema, {}],
   ['The `eval:` block', evalSchema, {}],
   ['The `engine:` block', engineSchema, {}],
 ] as const;

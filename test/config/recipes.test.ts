@@ -33,6 +33,7 @@ const OTHERS: Readonly<Record<string, unknown>> = {
   'data.augment.random_resized_crop.ratio': [1, 1],
   'data.augment.flip': false,
   'data.augment.rand_augment': null,
+  'data.augment.color_jitter': 0,
   'data.augment.erasing': 0,
   'data.augment.erasing_mode': 'const',
   'data.augment.mixup': 0,
@@ -63,6 +64,7 @@ describe('recipe deit', () => {
         image: 224,
         augment: {
           rand_augment: 'rand-m9-mstd0.5-inc1',
+          color_jitter: 0.3,
           erasing: 0.25,
           erasing_mode: 'pixel',
           flip: true,

@@ -1,6 +1,7 @@
 /** Mixup and cutmix against timm's, and what the loader makes of them. */
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { dataSchema, RECIPES } from '#wave/config/index.js';
 import {
   type Batch,
   type Dataset,
@@ -10,6 +11,7 @@ import {
   type Mix,
   type MixSettings,
   mixPatches,
+  openData,
   patchify,
   unpatchify,
 } from '#wave/data/index.js';
@@ -196,6 +198,22 @@ describe('a loader that mixes', () => {
     const whole = await collect(loader(settings), 2);
     expect(bytesOf(await collect(loader(settings, { workers }), 2))).toBe(bytesOf(whole));
     expect(bytesOf(await collect(loader(settings, { workers }), 2, 2))).toBe(bytesOf(whole.slice(2)));
+  });
+});
+
+describe('the recipe of DeiT, on drawn images', () => {
+  const { augment, mean, std, resize } = RECIPES.deit.data;
+  const synthetic = { image: 40, channels: 3, train: 60 };
+  const config = dataSchema.parse({ source: 'synthetic', synthetic, image: 32, augment, mean, std, resize });
+  const deit = async (options: Partial<LoaderOptions>) =>
+    loader({}, { dataset: await openData(config, 'train', { seed: 0 }), batch: 12, patch: 8, ...options });
+
+  it.each([1, 4])('gives the same bytes with %d threads as without any, from any batch on', async (workers) => {
+    const whole = await collect(await deit({ workers: 0 }), 1);
+    expect(new Set(whole.flatMap(({ indices }) => [...indices])).size).toBe(20);
+    expect(whole.every(({ patches }) => patches.every(Number.isFinite))).toBe(true);
+    expect(bytesOf(await collect(await deit({ workers }), 1))).toBe(bytesOf(whole));
+    expect(bytesOf(await collect(await deit({ workers }), 1, 3))).toBe(bytesOf(whole.slice(3)));
   });
 });
 

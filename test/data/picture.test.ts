@@ -1,5 +1,5 @@
 /**
- * Pixels of evaluation beside those of Pillow and timm. Fixtures: scripts/fixtures/make-image-fixtures.py.
+ * Pixels of evaluation beside those of Pillow and timm. Fixtures: scripts/fixtures/make-picture-fixtures.py.
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';

@@ -36,7 +36,7 @@ beforeAll(async () => {
 describe('wave distill', () => {
   it('makes a small bank and an auxiliary model far above the chance of 25 %', () => {
     expect(bank.top1).toBeGreaterThan(0.55);
-    expect(bank.templateParameters).toBeLessThan(bank.ancestorParameters);
+    expect(bank.templateParameters).toBeLessThan(bank.ancestorParameters as number);
     expect(place.names('bank')).toContain('templates.safetensors');
   });
 

@@ -23,7 +23,7 @@ const spec = resolveModel(pico().model, {
   classes: 4,
   preprocess: { mean: [0.5], std: [0.5] },
 });
-const reading = { joined: 0, ignored: [], filled: [], notes: [] };
+const reading = { headsFrom: '', epsFrom: '', joined: 0, ignored: [], filled: [], notes: [] };
 const ancestor = { spec, values: initialise(spec, 0), sha256: '', format: 'wave' as const, reading };
 const open = (changes: object = {}) =>
   openData(

@@ -305,7 +305,11 @@ describe('what is refused, with nothing written', () => {
   it.each([
     ['other classes', { classes: 5 }, /the ancestor has classes 4, the data 5/],
     ['other channels', { channels: 3 }, /the ancestor has channels 1, the data 3/],
-    ['images of another size', { image: 20 }, /the ancestor has image size 16x16, the data 20x20/],
+    [
+      'images of another size',
+      { image: 20 },
+      /the ancestor has image size 16x16, the data 20x20; make one of that size: wave convert [^ ]+ --image 20x20 --out FILE$/,
+    ],
   ])('is data with %s', (_name, changes, message) => refused(synthetic(changes), message));
 
   it('is an ancestor that only guesses', async () => {

@@ -109,7 +109,10 @@ describe('evaluate', () => {
     const other = (synthetic: object) => settings(50, { data: { ...PICO.data, synthetic } });
     const size = { image: 20, classes: 4 };
     await expect(evaluate(model, other(size), context())).rejects.toThrow(
-      'the model has image size 16x16, the data 20x20',
+      `the model has image size 16x16, the data 20x20; make one of that size: wave convert ${model} --image 20x20 --out FILE`,
+    );
+    await expect(evaluate(model, other({ ...size, image: 18 }), context())).rejects.toThrow(
+      'the data 18x18; its patches of 4 do not divide that size: use images that they divide, or another model',
     );
     const classes = { image: 16, classes: 5 };
     await expect(evaluate(model, other(classes), context())).rejects.toThrow('the model has classes 4, the data 5');

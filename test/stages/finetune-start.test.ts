@@ -174,7 +174,6 @@ describe('what does not fit', () => {
   );
 
   it.each([
-    ['image', 20, /is a model for images of 16x16, those of the data are 20x20; position embeddings are not resized/],
     ['channels', 3, /is a model for images with 1 channel, those of the data have 3; change data\.channels or [^\n]*$/],
   ])('is data with another %s', async (key, value, message) => {
     const data = { ...OTHER, synthetic: { ...OTHER.synthetic, [key]: value } };

@@ -254,7 +254,11 @@ describe('what is refused, with nothing written', () => {
 
   it.each([
     ['channels that are not those of the model', { channels: 3 }, /is a model for images with 1 channel/],
-    ['images of another size', { image: 20 }, /is a model for images of 16x16, those of the data are 20x20/],
+    [
+      'images of another size',
+      { image: 20 },
+      /holds scalers for images of 16x16, those of the data are 20x20; distil a bank at that size/,
+    ],
   ])('is data with %s', async (_name, changes, message) => {
     await expect(run(synthetic(changes), 'refused')).rejects.toThrow(message);
     expect(existsSync(at('refused'))).toBe(false);

@@ -7,7 +7,7 @@ import * as flags from '../flags.js';
 
 export const distillCommand: Command = {
   positionals: [],
-  flags: [flags.required(flags.ancestor), flags.ancestorHeads, ...flags.TRAINING],
+  flags: [flags.required(flags.answeringAncestor), flags.ancestorHeads, ...flags.TRAINING],
   examples: [
     {
       command: 'wave distill --ancestor runs/mnist --config configs/mnist/distill.yaml --out runs/bank',
@@ -16,6 +16,11 @@ export const distillCommand: Command = {
     {
       command: 'wave distill --ancestor deit_tiny.safetensors --ancestor-heads 3 --config my.yaml --out runs/bank',
       purpose: 'The same for a checkpoint of timm',
+    },
+    {
+      command:
+        'wave distill --ancestor classifier.onnx --config my.yaml --out runs/bank --set onnx.gives=logits --set auxiliary.patch=7',
+      purpose: 'From the answers of any image classifier in an ONNX file; my.yaml gives the sizes under auxiliary:',
     },
     {
       command:
@@ -37,7 +42,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
   ]);
   const settings = await loadSettings(distillSchema, args);
   if (args.has('dry-run')) {
-    checkDistill(settings.config);
+    checkDistill(settings.config, { ancestor: args.needText('ancestor') });
     return settings.dryRun();
   }
   const heads = args.number('ancestor-heads');
@@ -53,6 +58,9 @@ async function render(result: DistillResult): Promise<string> {
     import('../progress-text.js'),
     import('../../stages/distill-sizes.js'),
   ]);
+  const { ancestorParameters, templateShare } = result;
+  const counted = ancestorParameters === null ? '' : `, ${ancestorParameters} parameters`;
+  const ofAncestor = templateShare === null ? '' : `, ${share(templateShare)} of the ancestor`;
   return renderTrained(
     result,
     [
@@ -60,8 +68,8 @@ async function render(result: DistillResult): Promise<string> {
       ['scalers', result.scalers],
     ],
     [
-      ['ancestor', `${share(result.ancestorTrainTop1)} on training images, ${result.ancestorParameters} parameters`],
-      ['bank', `${result.templateParameters} parameters, ${share(result.templateShare)} of the ancestor`],
+      ['ancestor', `${share(result.ancestorTrainTop1)} on training images${counted}`],
+      ['bank', `${result.templateParameters} parameters${ofAncestor}`],
       ['auxiliary', `${result.scalerParameters} parameters in its scalers`],
       ['sizes', [result.auxiliary, ...result.sizes].map((size) => sizeLabel(size, result.auxiliary)).join(', ')],
       ['memory', `${mebibytes(result.peakMemory)} at most`],

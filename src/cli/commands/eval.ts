@@ -11,8 +11,8 @@ export const evalCommand: Command = {
       name: 'model',
       optional: true,
       description:
-        'model.safetensors, or a folder that holds one; a model of wave or a ViT checkpoint of timm. Instead of it, ' +
-        'give --templates and --scalers',
+        'model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm or Hugging Face; or ' +
+        'any image classifier in a file that ends in .onnx. Instead of it, give --templates and --scalers',
     },
   ],
   flags: [
@@ -48,6 +48,10 @@ export const evalCommand: Command = {
     {
       command: 'wave eval runs/mnist/model.safetensors --config configs/mnist/pretrain.yaml --min-accuracy 0.97',
       purpose: 'Let a script fail when it is not good enough',
+    },
+    {
+      command: 'wave eval classifier.onnx --config my.yaml --set onnx.gives=logits',
+      purpose: 'How good is any image classifier in an ONNX file?',
     },
     {
       command:

@@ -10,7 +10,7 @@ export const fitCommand: Command = {
   flags: [
     flags.required(flags.templates),
     flags.required(flags.scalers),
-    { ...flags.ancestor, description: `${flags.ancestor.description}; to distil from` },
+    { ...flags.answeringAncestor, description: `${flags.answeringAncestor.description}; to distil from` },
     flags.ancestorHeads,
     ...flags.TRAINING,
   ],

@@ -38,7 +38,7 @@ export const initCommand: Command = {
       name: 'ancestor',
       type: 'string',
       value: 'FILE',
-      description: 'Trained model to start from; a model of wave or a ViT checkpoint of timm',
+      description: 'Trained model to start from; a model of wave, or a ViT checkpoint of timm or Hugging Face',
       group: 'Options',
     },
     { ...flags.ancestorHeads, group: 'Options' },

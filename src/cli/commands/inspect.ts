@@ -7,7 +7,11 @@ import { EVERYWHERE } from '../flags.js';
 
 export const inspectCommand: Command = {
   positionals: [
-    { name: 'file', description: 'safetensors file, or a folder with model.safetensors or a model in several files' },
+    {
+      name: 'file',
+      description:
+        'safetensors file, or a folder with model.safetensors, a model in several files, templates.safetensors or scalers.safetensors',
+    },
   ],
   flags: EVERYWHERE,
   examples: [
@@ -49,8 +53,8 @@ interface TensorRow {
 }
 
 async function run(args: Arguments, session: Session): Promise<Outcome> {
-  const { openSafetensors, readArtifactInfo } = await import('../../checkpoint/index.js');
-  const reader = await openSafetensors(args.needText('file'));
+  const { anyArtifactFile, openSafetensors, readArtifactInfo } = await import('../../checkpoint/index.js');
+  const reader = await openSafetensors(anyArtifactFile(args.needText('file')));
   try {
     const listing = list(reader, readArtifactInfo(reader));
     for (const warning of listing.warnings) session.warn(`warning: ${warning}`);

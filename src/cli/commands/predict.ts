@@ -5,6 +5,7 @@ import type { PredictResult } from '../../stages/predict.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
 import * as flags from '../flags.js';
+import { preprocessChanges } from '../preprocessing.js';
 
 const DEFAULT_TOP = 5;
 
@@ -12,7 +13,8 @@ export const predictCommand: Command = {
   positionals: [
     {
       name: 'model',
-      description: 'model.safetensors, or a folder that holds one; a model of wave or a ViT checkpoint of timm',
+      description:
+        'model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm or Hugging Face',
     },
     {
       name: 'input',
@@ -33,6 +35,7 @@ export const predictCommand: Command = {
       min: 1,
     },
     flags.heads,
+    ...flags.PREPROCESSING,
     {
       name: 'logits',
       type: 'string',
@@ -53,6 +56,10 @@ export const predictCommand: Command = {
       command: 'wave predict runs/mnist/model.safetensors digits --top 1 --json',
       purpose: 'The best class of every image of a folder, for a script',
     },
+    {
+      command: 'wave predict vit_small_patch16_224.safetensors photo.jpg --heads 6 --mean 0.5 --std 0.5 --crop-pct 0.9',
+      purpose: 'A checkpoint of timm without its config.json: what that would say is said by flags',
+    },
   ],
   run,
 };
@@ -62,6 +69,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
   if (logitsOut !== undefined && existsSync(logitsOut) && !args.has('force')) {
     throw new ConfigError(`${logitsOut}: is already there; --force replaces it`);
   }
+  const preprocess = preprocessChanges(args);
   const { predict } = await import('../../stages/predict.js');
   const heads = args.number('heads');
   const name = args.text('engine');
@@ -73,6 +81,7 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
       inputs: [...args.list('input')],
       top: args.number('top') ?? DEFAULT_TOP,
       ...(heads !== undefined && { heads }),
+      preprocess,
       ...(logitsOut !== undefined && { logitsOut }),
       engine: {
         ...(name !== undefined && { name }),

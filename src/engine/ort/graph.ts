@@ -21,6 +21,8 @@ export const ints = (value: readonly number[]): Attribute => ({ kind: 'ints', va
 export type Domain = '' | 'com.microsoft';
 
 export interface GraphNode {
+  /** Absent: made of the operator and the place. */
+  readonly name?: string;
   readonly op: string;
   readonly domain: Domain;
   readonly inputs: readonly string[];
@@ -35,19 +37,22 @@ export interface GraphConstant {
   readonly bytes: Uint8Array;
 }
 
+/** A size that only a run tells has a name instead of a number. */
+export type SymbolicSize = number | string;
+
 /** A typed, shaped name: a graph's input or output. */
-export interface GraphValue {
+export interface GraphValue<Size extends SymbolicSize = number> {
   readonly name: string;
   readonly type: GraphType;
-  readonly shape: readonly number[];
+  readonly shape: readonly Size[];
 }
 
 /** A finished graph. Nodes are in an order in which they can be run. */
-export interface FinishedGraph {
+export interface FinishedGraph<Size extends SymbolicSize = number> {
   readonly nodes: readonly GraphNode[];
   readonly constants: readonly GraphConstant[];
-  readonly inputs: readonly GraphValue[];
-  readonly outputs: readonly GraphValue[];
+  readonly inputs: readonly GraphValue<Size>[];
+  readonly outputs: readonly GraphValue<Size>[];
 }
 
 export class Graph {

@@ -1,5 +1,5 @@
 /**
- * The part of the ONNX protobuf schema that the writer needs, as a protobufjs descriptor. Field numbers are those of
+ * The part of the ONNX protobuf schema that writers and reader need, as a protobufjs descriptor. Field numbers are those of
  * onnx.proto (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto, IR version 9).
  */
 import protobuf from 'protobufjs/light.js';
@@ -7,14 +7,21 @@ import protobuf from 'protobufjs/light.js';
 const one = (type: string, id: number) => ({ type, id });
 const many = (type: string, id: number) => ({ rule: 'repeated', type, id, options: { packed: false } });
 
+/** `ModelProto.graph`, `GraphProto.initializer` and `TensorProto.raw_data`: what a streaming writer puts together itself. */
+export const GRAPH_FIELD = 7;
+export const INITIALIZER_FIELD = 5;
+export const RAW_DATA_FIELD = 9;
+
 const root = protobuf.Root.fromJSON({
   nested: {
     ModelProto: {
       fields: {
         irVersion: one('int64', 1),
         producerName: one('string', 2),
-        graph: one('GraphProto', 7),
+        producerVersion: one('string', 3),
+        graph: one('GraphProto', GRAPH_FIELD),
         opsetImport: many('OperatorSetIdProto', 8),
+        metadataProps: many('StringStringEntryProto', 14),
       },
     },
     OperatorSetIdProto: { fields: { domain: one('string', 1), version: one('int64', 2) } },
@@ -22,7 +29,7 @@ const root = protobuf.Root.fromJSON({
       fields: {
         node: many('NodeProto', 1),
         name: one('string', 2),
-        initializer: many('TensorProto', 5),
+        initializer: many('TensorProto', INITIALIZER_FIELD),
         input: many('ValueInfoProto', 11),
         output: many('ValueInfoProto', 12),
       },
@@ -51,7 +58,7 @@ const root = protobuf.Root.fromJSON({
         dims: many('int64', 1),
         dataType: one('int32', 2),
         name: one('string', 8),
-        rawData: one('bytes', 9),
+        rawData: one('bytes', RAW_DATA_FIELD),
         externalData: many('StringStringEntryProto', 13),
         dataLocation: one('int32', 14),
       },
@@ -61,9 +68,11 @@ const root = protobuf.Root.fromJSON({
     TypeProto: { fields: { tensorType: one('TensorTypeProto', 1) } },
     TensorTypeProto: { fields: { elemType: one('int32', 1), shape: one('TensorShapeProto', 2) } },
     TensorShapeProto: { fields: { dim: many('DimensionProto', 1) } },
-    DimensionProto: { fields: { dimValue: one('int64', 1) } },
+    DimensionProto: { fields: { dimValue: one('int64', 1), dimParam: one('string', 2) } },
   },
 });
 
-/** Encodes and decodes `ModelProto`. */
+/** Encode and decode the messages of their names. */
 export const ModelProto = root.lookupType('ModelProto');
+export const GraphProto = root.lookupType('GraphProto');
+export const TensorProto = root.lookupType('TensorProto');

@@ -1,6 +1,13 @@
 /** Writes a finished graph as an ONNX model. */
 import { elementCount } from '../../base/shape.js';
-import { type Attribute, type FinishedGraph, type GraphValue, ONNX_TYPE } from './graph.js';
+import {
+  type Attribute,
+  type FinishedGraph,
+  type GraphNode,
+  type GraphValue,
+  ONNX_TYPE,
+  type SymbolicSize,
+} from './graph.js';
 import { ModelProto } from './onnx-schema.js';
 
 /** Operator set in use; 20 is the first with a standard Gelu. */
@@ -50,19 +57,24 @@ export function writeOnnx(graph: FinishedGraph, frozen: ReadonlyMap<string, Exte
     ],
     graph: {
       name: 'wave',
-      node: graph.nodes.map((node, i) => ({
-        name: `${node.op}_${i}`,
-        opType: node.op,
-        domain: node.domain,
-        input: node.inputs,
-        output: node.outputs,
-        attribute: Object.entries(node.attributes).map(attribute),
-      })),
+      node: graph.nodes.map(nodeMessage),
       initializer: [...initializers, ...external],
-      input: graph.inputs.filter((input) => !frozen.has(input.name)).map(valueInfo),
-      output: graph.outputs.map(valueInfo),
+      input: graph.inputs.filter((input) => !frozen.has(input.name)).map(valueMessage),
+      output: graph.outputs.map(valueMessage),
     },
   }).finish();
+}
+
+/** A node as a `NodeProto`. */
+export function nodeMessage(node: GraphNode, index: number) {
+  return {
+    name: node.name ?? `${node.op}_${index}`,
+    opType: node.op,
+    domain: node.domain,
+    input: node.inputs,
+    output: node.outputs,
+    attribute: Object.entries(node.attributes).map(attribute),
+  };
 }
 
 function attribute([name, { kind, value }]: [string, Attribute]) {
@@ -79,11 +91,10 @@ function externalEntries({ offset, length }: ExternalTensor) {
   ];
 }
 
-function valueInfo({ name, type, shape }: GraphValue) {
-  return {
-    name,
-    type: { tensorType: { elemType: ONNX_TYPE[type], shape: { dim: shape.map((dimValue) => ({ dimValue })) } } },
-  };
+/** A graph's input or output as a `ValueInfoProto`. */
+export function valueMessage({ name, type, shape }: GraphValue<SymbolicSize>) {
+  const dim = shape.map((size) => (typeof size === 'string' ? { dimParam: size } : { dimValue: size }));
+  return { name, type: { tensorType: { elemType: ONNX_TYPE[type], shape: { dim } } } };
 }
 
 /** Byte length of a float32 tensor. */

@@ -28,6 +28,15 @@ export interface SessionSettings {
   readonly profile?: string;
 }
 
+/** An input or output of a model, as onnxruntime tells it. */
+export interface ModelValue {
+  readonly name: string;
+  /** Element type: `float32`, `int64` and so on; `none` for what is no tensor. */
+  readonly type: string;
+  /** Sizes that are not fixed have a name, or `?`. */
+  readonly shape: readonly (number | string)[];
+}
+
 /** Requests by name: what is sent and what comes back. */
 export interface Requests {
   createState: {
@@ -55,6 +64,16 @@ export interface Requests {
       frozenState?: number;
     };
     reply: { session: number; milliseconds: number };
+  };
+  /** A model of somebody else's: its path, or its bytes. */
+  openModel: {
+    request: { source: string | Uint8Array; settings: SessionSettings };
+    reply: { session: number; inputs: readonly ModelValue[]; outputs: readonly ModelValue[] };
+  };
+  /** Values are converted to the types of the inputs, and outputs to float32; default: all that are numbers. */
+  runModel: {
+    request: { session: number; inputs: readonly FedTensor[]; outputs?: readonly string[] };
+    reply: { outputs: FedTensor[] };
   };
   disposeSession: { request: { session: number }; reply: object };
   infer: {

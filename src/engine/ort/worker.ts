@@ -8,6 +8,7 @@ import { EngineError } from '../../base/errors.js';
 import { elementCount } from '../../base/shape.js';
 import { ortMessage } from '../ort-message.js';
 import { externalLayout } from './external-layout.js';
+import { asFloat32, describeValues, modelFeeds, modelOptions, numericOutputs } from './foreign-model.js';
 import { NativeGate } from './native-gate.js';
 import { EXTERNAL_DATA_FILE } from './onnx-writer.js';
 import { STEP_SCALAR_COUNT } from './step-scalars.js';
@@ -178,6 +179,24 @@ const handlers: Handlers = {
     const id = nextId++;
     sessions.set(id, session);
     return { session: id, milliseconds: performance.now() - start };
+  },
+  async openModel({ source, settings }) {
+    const options = modelOptions(settings);
+    const session = await (typeof source === 'string'
+      ? ort.InferenceSession.create(source, options)
+      : ort.InferenceSession.create(source, options));
+    const id = nextId++;
+    sessions.set(id, session);
+    return {
+      session: id,
+      inputs: describeValues(session.inputMetadata),
+      outputs: describeValues(session.outputMetadata),
+    };
+  },
+  async runModel({ session: id, inputs, outputs: wanted }) {
+    const session = sessionOf(id);
+    const results = await session.run(modelFeeds(session, inputs), wanted ?? numericOutputs(session));
+    return { outputs: Object.entries(results).map(([name, tensor]) => asFloat32(name, tensor)) };
   },
   async disposeSession({ session: id }) {
     const session = sessions.get(id);

@@ -1,7 +1,7 @@
 /** Hugging Face's `config.json` of a ViT or DeiT. */
 import { z } from 'zod';
 import { ModelError } from '../../base/errors.js';
-import { type Facts, statedSizes } from './facts.js';
+import { type Facts, namedOnly, statedSizes } from './facts.js';
 import { checkFields, sides } from './json-file.js';
 
 const count = z.int().positive();
@@ -21,8 +21,6 @@ const schema = z.object({
 });
 
 const MODEL_TYPES = ['vit', 'deit'];
-/** What transformers calls classes that nobody named. */
-const UNNAMED = /^LABEL_\d+$/;
 
 /**
  * Fields that a file may leave out, with the values that transformers takes then (`ViTConfig` and `DeiTConfig` agree).
@@ -51,6 +49,7 @@ export function readHuggingFaceConfig(config: Readonly<Record<string, unknown>>,
   }
   return {
     from: path,
+    library: 'huggingface',
     heads: fields.num_attention_heads ?? DEFAULTS.num_attention_heads,
     headsFrom: 'num_attention_heads',
     eps: fields.layer_norm_eps ?? DEFAULTS.layer_norm_eps,
@@ -64,17 +63,22 @@ export function readHuggingFaceConfig(config: Readonly<Record<string, unknown>>,
       ['intermediate_size', 'hidden', fields.intermediate_size],
       ['patch_size', 'patch', fields.patch_size?.[0]],
       ['num_channels', 'channels', fields.num_channels],
+      ['classes in id2label', 'classes', countOf(fields.id2label)],
     ]),
   };
 }
 
+function countOf(id2label: Readonly<Record<string, string>> | null | undefined): number | undefined {
+  return Object.keys(id2label ?? {}).length || undefined;
+}
+
 /** Names in the order of their numbers; undefined when nobody has named the classes. */
-function labelsOf(id2label: Readonly<Record<string, string>>, path: string): string[] | undefined {
+function labelsOf(id2label: Readonly<Record<string, string>>, path: string): readonly string[] | undefined {
   const count = Object.keys(id2label).length;
   const labels = Array.from({ length: count }, (_, id) => {
     const label = id2label[String(id)];
     if (label !== undefined) return label;
     throw new ModelError(`${path}: id2label has ${count} classes and no ${id}; number them from 0 without a gap`);
   });
-  return labels.every((label) => UNNAMED.test(label)) ? undefined : labels;
+  return namedOnly(labels);
 }

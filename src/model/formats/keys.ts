@@ -54,6 +54,8 @@ const NUMBER = /(?<=^|\.)(?:0|[1-9]\d*)(?=\.|$)/;
 
 /** A name with its first number taken out. */
 function split(name: string): { template: string; block: string } {
+  // A file may call a tensor anything, also as a rule is written.
+  if (name.includes(BLOCK)) return { template: '', block: '' };
   const [block = ''] = NUMBER.exec(name) ?? [];
   return { template: name.replace(NUMBER, BLOCK), block };
 }

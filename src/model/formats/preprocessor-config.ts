@@ -7,6 +7,8 @@ import { checkFields } from './json-file.js';
 const side = z.int().positive();
 const size = z.union([side, z.looseObject({ height: side, width: side }), z.looseObject({ shortest_edge: side })]);
 const schema = z.object({
+  image_processor_type: z.string().optional(),
+  feature_extractor_type: z.string().optional(),
   do_resize: z.boolean().default(true),
   do_center_crop: z.boolean().optional(),
   do_rescale: z.boolean().default(true),
@@ -24,7 +26,7 @@ const schema = z.object({
 type Size = z.output<typeof size>;
 
 /** Pillow's filters by number; box and Hamming have no counterpart here. */
-const RESAMPLE = ['nearest', 'lanczos', 'bilinear', 'bicubic'] as const;
+export const RESAMPLE = ['nearest', 'lanczos', 'bilinear', 'bicubic'] as const;
 /** 1/255 as it is written in these files. */
 const FACTOR_TOLERANCE = 1e-6;
 
@@ -60,8 +62,7 @@ export function readPreprocessorConfig(
   };
   const mean = perChannel('image_mean', fields.image_mean, 0);
   const std = perChannel('image_std', fields.image_std, 1);
-  const interpolation =
-    fields.resample === null || fields.resample === undefined ? undefined : RESAMPLE[fields.resample];
+  const interpolation = typeof fields.resample === 'number' ? RESAMPLE[fields.resample] : defaultFilter(fields);
   const resized = resizeOf(fields, image);
   const notes: string[] = [];
   if (resized === undefined) notes.push(`${path}: its sizes do not lead to ${image.join('x')}; left aside`);
@@ -69,6 +70,11 @@ export function readPreprocessorConfig(
     notes.push(`${path}: resample ${fields.resample} has no counterpart; bicubic is used`);
   }
   return { preprocess: { mean, std, ...(interpolation && { interpolation }), ...resized }, notes };
+}
+
+/** The filter of a file that does not say: that of the class which it is for. */
+function defaultFilter({ image_processor_type, feature_extractor_type }: z.output<typeof schema>) {
+  return /^DeiT/.test(image_processor_type ?? feature_extractor_type ?? '') ? 'bicubic' : 'bilinear';
 }
 
 type Resize = Pick<Preprocess, 'resize' | 'resize_mode'>;

@@ -1,16 +1,19 @@
 /** timm's `config.json`: architecture, `model_args` and `pretrained_cfg`. */
 import { z } from 'zod';
 import { ModelError } from '../../base/errors.js';
-import { INTERPOLATIONS, type Preprocess } from '../spec.js';
-import { type Facts, statedSizes } from './facts.js';
+import { INTERPOLATIONS } from '../choices.js';
+import type { Preprocess } from '../spec.js';
+import { type Facts, namedOnly, statedSizes } from './facts.js';
 import { checkFields, sides } from './json-file.js';
 
 const count = z.int().positive();
+/** A list, or names by the number of the class. */
+const names = z.union([z.array(z.string()), z.record(z.string(), z.string())]).nullish();
 const schema = z.object({
   architecture: z.string(),
   num_classes: z.int().min(0).optional(),
   global_pool: z.string().nullish(),
-  label_names: z.array(z.string()).nullish(),
+  label_names: names,
   model_args: z
     .object({
       img_size: sides.nullish(),
@@ -34,15 +37,26 @@ const schema = z.object({
       crop_mode: z.string().nullish(),
       mean: z.array(z.number()).optional(),
       std: z.array(z.number().positive()).optional(),
-      label_names: z.array(z.string()).nullish(),
+      label_names: names,
     })
     .nullish(),
 });
 type TimmConfig = z.output<typeof schema>;
 
-/** Heads of the plain ViTs by the size in timm's names; all of them have 64 numbers a head but giant and gigantic. */
-const HEADS_BY_SIZE = { tiny: 3, small: 6, base: 12, large: 16, huge: 16, giant: 16, gigantic: 16 } as const;
-const SIZE_IN_NAME = /^(?:vit|deit|deit3)_(tiny|small|base|large|huge|giant|gigantic)(?:_|$)/;
+/** Heads and width of the plain ViTs by the size in timm's names: one that was made with another width has other heads. */
+const SIZES: Readonly<Record<string, readonly [heads: number, width: number]>> = {
+  tiny: [3, 192],
+  small: [6, 384],
+  base: [12, 768],
+  large: [16, 1024],
+  huge: [16, 1280],
+  giant: [16, 1408],
+  gigantic: [16, 1664],
+};
+const SIZE_IN_NAME = /^(?:vit|deit|deit3)_([a-z]+)(?:_|$)/;
+/** Architectures whose MLP has another activation than the exact GELU, by a part of their names. */
+const OTHER_ACTIVATIONS =
+  /quickgelu|^vit_(?:base_patch32|so400m_patch16|giantopt_patch16)_siglip|^vit_large_patch16_siglip_(?:gap_)?512/;
 /** timm's own, for a configuration that does not say. */
 const DEFAULT_CROP = 0.875;
 
@@ -59,28 +73,31 @@ export function readTimmConfig(config: Readonly<Record<string, unknown>>, path: 
     new ModelError(`${path}: ${name} is ${JSON.stringify(value)}, which this version cannot run; known: ${known}`);
   const activation = args?.act_layer;
   if (activation && activation !== 'gelu') throw refuse('model_args.act_layer', activation, 'gelu');
-  if (/quickgelu/.test(architecture)) throw refuse('architecture', architecture, 'models with the exact GELU');
+  if (OTHER_ACTIVATIONS.test(architecture)) throw refuse('architecture', architecture, 'models with the exact GELU');
   if (args?.pool_include_prefix) throw refuse('model_args.pool_include_prefix', 'true', 'false');
   const pool = args?.global_pool ?? fields.global_pool ?? undefined;
   if (pool !== undefined && pool !== 'token' && pool !== 'avg') throw refuse('global_pool', pool, 'token, avg');
   const [, size] = SIZE_IN_NAME.exec(architecture) ?? [];
-  const byName = size === undefined ? undefined : HEADS_BY_SIZE[size as keyof typeof HEADS_BY_SIZE];
+  const [heads, width] = SIZES[size ?? ''] ?? [];
+  const labels = fields.label_names ?? pretrained?.label_names ?? undefined;
   const input = pretrained?.input_size;
   const image = args?.img_size ?? (input && ([input[1], input[2]] as const));
   return {
     from: path,
-    ...(args?.num_heads !== undefined
-      ? { heads: args.num_heads, headsFrom: 'model_args.num_heads' }
-      : { heads: byName, headsFrom: `architecture ${architecture}` }),
+    library: 'timm',
+    heads: args?.num_heads,
+    headsFrom: 'model_args.num_heads',
+    named: heads && width ? { from: `architecture ${architecture}`, heads, width } : undefined,
     image,
     pool,
     qkvBias: args?.qkv_bias,
-    labels: fields.label_names ?? pretrained?.label_names ?? undefined,
+    labels: labels && namedOnly(Array.isArray(labels) ? labels : Object.values(labels)),
     ...preprocessOf(pretrained, image),
     sizes: statedSizes([
       ['model_args.embed_dim', 'width', args?.embed_dim],
       ['model_args.depth', 'depth', args?.depth],
       ['model_args.patch_size', 'patch', args?.patch_size?.[0]],
+      ['model_args.in_chans', 'channels', args?.in_chans],
       ['num_classes', 'classes', args?.num_classes ?? fields.num_classes],
     ]),
   };

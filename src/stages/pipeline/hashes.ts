@@ -8,8 +8,11 @@ import {
   openSafetensors,
   readArtifactInfo,
 } from '../../checkpoint/index.js';
+import { onnxFiles } from '../../engine/onnx-file.js';
+import type { DataFile, Listing } from './data-files.js';
 
 export class Hashes {
+  readonly #listings = new Map<string, Promise<string>>();
   readonly #known = new Map<string, { readonly mark: string; readonly sha256: string }>();
 
   /**
@@ -29,12 +32,23 @@ export class Hashes {
     return (await markOf(path)) === undefined ? undefined : this.of(path);
   }
 
-  /** One hash for several files, whatever their names; null for none. */
-  async ofAll(paths: readonly string[]): Promise<string | null> {
-    if (paths.length === 0) return null;
+  /**
+   * One hash for several files, whatever their names, and for listings; null for none.
+   *
+   * @throws DataError when a file cannot be read.
+   */
+  async ofAll(files: readonly DataFile[]): Promise<string | null> {
+    if (files.length === 0) return null;
     const hashes: string[] = [];
-    for (const path of paths) hashes.push(await this.of(path));
+    for (const file of files) hashes.push(await (typeof file === 'string' ? this.of(file) : this.#ofListing(file)));
     return hashes.length === 1 ? (hashes[0] as string) : sha256(hashes.join('\n'));
+  }
+
+  /** Each listed once: that of a large data set takes a while. */
+  #ofListing({ key, lines }: Listing): Promise<string> {
+    const known = this.#listings.get(key) ?? lines().then((found) => sha256(found.join('\n')));
+    this.#listings.set(key, known);
+    return known;
   }
 
   /**
@@ -51,6 +65,15 @@ export class Hashes {
       await file.close();
     }
     return (await this.ofAll(files)) as string;
+  }
+
+  /**
+   * Of an ONNX model, with the files beside it that hold its weights.
+   *
+   * @throws CheckpointError when it is none.
+   */
+  async ofOnnx(path: string): Promise<string> {
+    return (await this.ofAll(await onnxFiles(path))) as string;
   }
 }
 

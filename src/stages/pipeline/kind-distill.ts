@@ -12,8 +12,10 @@ export const distillKind = defineKind({
   roles: { ancestor: 'model' },
   ways: [['ancestor']],
   perTarget: 'inputs',
-  prepare(config) {
-    checkDistill(config);
+  onnx: ['ancestor'],
+  prepare(config, { inputs }) {
+    const ancestor = inputs.get('ancestor')?.file;
+    checkDistill(config, ancestor === undefined ? {} : { ancestor });
     return config;
   },
   foresee({ templates, auxiliary, data, distill: { sizes } }, { inputs }) {

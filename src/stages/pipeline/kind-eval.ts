@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { checkEngine } from '../../engine/create.js';
 import { evaluate } from '../evaluate.js';
+import { onnxShape } from '../onnx-config.js';
 import { commonShape } from '../schemas.js';
 import { dataFiles } from './data-files.js';
 import { defineKind, startInputs } from './kind.js';
@@ -9,9 +10,10 @@ import { measureTraining } from './measure.js';
 
 export const evalKind = defineKind({
   // Not those of training, which do not change what is measured.
-  schema: z.strictObject(commonShape),
+  schema: z.strictObject({ ...commonShape, ...onnxShape }),
   roles: { model: 'model', templates: 'templates', scalers: 'scalers' },
   ways: [['model'], ['templates', 'scalers']],
+  onnx: ['model'],
   perTarget: 'inputs',
   prepare(config) {
     checkEngine(config.engine);

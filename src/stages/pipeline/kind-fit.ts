@@ -9,6 +9,7 @@ export const fitKind = defineKind({
   schema: z.strictObject({ ...fitSchema.shape, ancestor_heads: ancestorHeads }),
   roles: { templates: 'templates', scalers: 'scalers', ancestor: 'model' },
   ways: [['templates', 'scalers']],
+  onnx: ['ancestor'],
   perTarget: 'inputs',
   prepare(config, { inputs }) {
     checkFit(config, { ancestor: inputs.has('ancestor') ? 'ancestor' : undefined });

@@ -8,6 +8,7 @@ import type { ModelSpec } from '../../model/spec.js';
 import type { BankSpec } from '../../wave/index.js';
 import type { StageContext } from '../context.js';
 import type { StartInputs } from '../start-model.js';
+import type { DataFile } from './data-files.js';
 import type { Source } from './tasks.js';
 
 /** A model size that stages are repeated for. */
@@ -25,12 +26,14 @@ export interface Target {
 export interface Foreseen {
   readonly model?: ModelSpec;
   readonly bank?: BankSpec;
+  /** Path of an input that is a file. */
+  readonly file?: string;
 }
 
 /** What is known about a task before anything is run. */
 export interface TaskFacts {
   readonly target: Target | undefined;
-  /** What is known about each input, by role; nothing about files. */
+  /** What is known about each input, by role; of files nothing but their names. */
   readonly inputs: ReadonlyMap<string, Foreseen>;
 }
 
@@ -67,6 +70,8 @@ export interface KindDefinition<Schema extends z.ZodObject, Config = z.output<Sc
   readonly schema: Schema;
   /** Kind of artifact by role; each role is a key of the stage. */
   readonly roles: Readonly<Record<string, ArtifactKind>>;
+  /** Roles that a classifier in an ONNX file can have as well. */
+  readonly onnx?: readonly string[];
   /** Sets of roles, one of which must be given whole; roles in none of them are optional. */
   readonly ways: readonly (readonly string[])[];
   /** Inputs that the kind reads although the stage does not name them, by role; they count as if it did. */
@@ -89,8 +94,8 @@ export interface KindDefinition<Schema extends z.ZodObject, Config = z.output<Sc
   readonly foresee?: (config: Config, facts: TaskFacts) => Foreseen;
   /** File name in the folder of the run, by kind of artifact. */
   readonly outputs: (config: Config) => Readonly<Partial<Record<ArtifactKind, string>>>;
-  /** Data files that the stage reads; their content decides whether it is up to date. */
-  readonly dataFiles: (config: Config) => readonly string[];
+  /** Data files that the stage reads; their content, or what stands for it, decides whether it is up to date. */
+  readonly dataFiles: (config: Config) => readonly DataFile[];
   /** @returns what the stage's library function returns; must survive JSON. */
   readonly run: (job: Job<Config>, context: StageContext) => Promise<object>;
   readonly measure: (results: Readonly<Record<string, unknown>>) => Measures;

@@ -129,6 +129,7 @@ function foreseenInputs(
   earlier: readonly Task[],
 ): ReadonlyMap<string, Foreseen> {
   const known = [...inputs].map(([role, source]) => {
+    if (source.type === 'file') return [role, { file: source.path }] as const;
     const maker = earlier.find((task) => task.stage === sourceStage(source) && isFor(task, target));
     return [role, maker?.foreseen ?? {}] as const;
   });

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { ConfigError } from '../../base/errors.js';
 import { toolVersion } from '../../base/version.js';
 import type { ArtifactKind } from '../../checkpoint/index.js';
+import { isOnnxPath } from '../../checkpoint/onnx-path.js';
 import { closest } from '../../config/index.js';
 import { Hashes } from './hashes.js';
 import { holdsOthers, intactRecord, judge } from './judge.js';
@@ -137,7 +138,8 @@ export class Planner {
           throw new ConfigError(`stages.${task.stage.name}: ${source.missing}`);
         }
         paths[role] = source.path;
-        sha256[role] = await this.hashes.ofCheckpoint(source.path, kind);
+        const isOnnx = isOnnxPath(source.path) && (task.stage.kind.onnx ?? []).includes(role);
+        sha256[role] = await (isOnnx ? this.hashes.ofOnnx(source.path) : this.hashes.ofCheckpoint(source.path, kind));
         continue;
       }
       const maker = makerOf(this.#pipeline.tasks, source.stage, task.target);

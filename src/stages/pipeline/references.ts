@@ -1,5 +1,6 @@
 /** The inputs of a stage: names of earlier stages, or files. */
 import type { ArtifactKind } from '../../checkpoint/index.js';
+import { isOnnxPath } from '../../checkpoint/onnx-path.js';
 import { closest } from '../../config/index.js';
 import { type Problem, quoted } from '../../config/problems.js';
 import type { MapTree } from '../../config/tree.js';
@@ -52,7 +53,7 @@ const NOUNS: Readonly<Record<ArtifactKind, string>> = {
 };
 
 function isPath(text: string): boolean {
-  return /[/\\]/.test(text) || text.endsWith('.safetensors');
+  return /[/\\]/.test(text) || text.endsWith('.safetensors') || isOnnxPath(text);
 }
 
 function made({ kind, config }: Stage): string {
@@ -69,7 +70,7 @@ function unknownStage(text: string, name: string, names: readonly string[]): str
   const near = closest(text, above);
   if (near !== undefined) return `no stage is called ${quoted(text)}, did you mean \`${near}\`?`;
   const choice = above.length === 0 ? 'none comes before this one' : `expected one of ${above.join(', ')}`;
-  return `no stage is called ${quoted(text)}; ${choice}, or the path of a file (with a / or .safetensors)`;
+  return `no stage is called ${quoted(text)}; ${choice}, or the path of a file (with a /, .safetensors or .onnx)`;
 }
 
 /** Whether the roles that are given are enough, and not too many. */

@@ -20,6 +20,7 @@ const commonBlocks = {
   train: block.optional(),
   eval: block.optional(),
   engine: block.optional(),
+  onnx: block.optional(),
 };
 
 /** Keys at the top that stages start from. */

@@ -323,7 +323,7 @@ describe('eval', () => {
 
   it('is not run again for settings of training', async () => {
     const { tasks } = await load('idle', { stages: { a: { stage: 'eval', model: './m' }, b: { stage: 'pretrain' } } });
-    expect(Object.keys(tasks[0].config as object).sort()).toEqual(['data', 'engine', 'eval', 'seed']);
+    expect(Object.keys(tasks[0].config as object).sort()).toEqual(['data', 'engine', 'eval', 'onnx', 'seed']);
   });
 
   it('refuses an engine that is not there before anything is run', async () => {

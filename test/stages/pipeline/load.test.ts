@@ -136,7 +136,7 @@ stages:
     [
       'nothing that there is',
       'a: { stage: make }\n  b: { stage: bank, ancestor: other }',
-      'stages.b.ancestor: no stage is called "other"; expected one of a, or the path of a file (with a / or .safetensors)',
+      'stages.b.ancestor: no stage is called "other"; expected one of a, or the path of a file (with a /, .safetensors or .onnx)',
     ],
   ])('is told of an input that names %s', async (_name, stages, message) => {
     const [line, ...more] = await problems(`stages:\n  ${stages}`);

@@ -1,0 +1,101 @@
+/** What shapes cannot tell: heads and epsilon, from what lies beside a checkpoint or from the user. */
+import { ConfigError, ModelError } from '../base/errors.js';
+import type { Facts } from './formats/facts.js';
+import type { Library } from './formats/recognise.js';
+import { HEADS_FLAG, type Hints, TIMM_EPS } from './hints.js';
+import { geometry, type ModelSpec } from './spec.js';
+
+/** What is said about a checkpoint: by files beside it, and by the user. */
+export interface Stated {
+  /** What to call the checkpoint in errors. */
+  readonly source: string;
+  readonly facts: Facts | undefined;
+  readonly hints: Hints;
+}
+
+/**
+ * @param width of the model: what an architecture's name says about the heads is only true for its own width
+ * @throws ConfigError when file and user contradict each other; ModelError when neither says how many.
+ */
+export function headsOf(stated: Stated, width: number): { readonly heads: number; readonly headsFrom: string } {
+  const { source, facts, hints } = stated;
+  const flag = hints.headsFlag ?? HEADS_FLAG;
+  const named = facts?.named?.width === width ? facts.named : undefined;
+  const heads = agreed('heads', hints.heads, facts?.heads ?? named?.heads, flag, stated);
+  if (heads === undefined) {
+    throw new ModelError(`${source}: does not say how many attention heads it has; give ${flag} N`);
+  }
+  const field = facts?.heads === undefined ? named?.from : facts.headsFrom;
+  return { heads, headsFrom: hints.heads === undefined ? `${facts?.from}: ${field}` : flag };
+}
+
+/** @throws ConfigError when file and user contradict each other; ModelError when nobody says it. */
+export function epsOf(stated: Stated, library: Library): { readonly eps: number; readonly epsFrom: string } {
+  const { source, facts, hints } = stated;
+  const eps = agreed('as epsilon', hints.eps, facts?.eps, '--eps', stated);
+  if (eps !== undefined) return { eps, epsFrom: hints.eps === undefined ? `${facts?.from}` : '--eps' };
+  if (library === 'timm') return { eps: TIMM_EPS, epsFrom: 'that of all timm ViTs' };
+  throw new ModelError(
+    `${source}: does not say the epsilon of its layer norms; put its config.json beside it, or convert it with ` +
+      'wave convert --eps NUMBER',
+  );
+}
+
+function agreed(
+  name: string,
+  given: number | undefined,
+  known: number | undefined,
+  flag: string,
+  { source, facts }: Stated,
+): number | undefined {
+  if (given !== undefined && known !== undefined && given !== known) {
+    throw new ConfigError(`${source}: ${facts?.from} says ${known} ${name}, ${flag} says ${given}; leave ${flag} out`);
+  }
+  return given ?? known;
+}
+
+/** Whose names a checkpoint has, for messages. */
+export const LIBRARY_NAMES: Readonly<Record<Library, string>> = { timm: 'timm', huggingface: 'Hugging Face' };
+
+const OTHER_CONFIG = 'use the config.json that belongs to the checkpoint';
+
+/** @throws ModelError when tensors and the files beside them are not of the same library. */
+export function checkLibrary(library: Library, { source, facts }: Stated): void {
+  if (!facts || facts.library === library) return;
+  throw new ModelError(
+    `${source}: the tensors have the names of ${LIBRARY_NAMES[library]}, ${facts.from} is one of ` +
+      `${LIBRARY_NAMES[facts.library]}; ${OTHER_CONFIG}`,
+  );
+}
+
+/** @throws ModelError when the files beside a checkpoint say another size than its tensors have. */
+export function checkSizes(spec: Omit<ModelSpec, 'heads' | 'eps'>, { source, facts }: Stated): void {
+  for (const { name, key, value } of facts?.sizes ?? []) {
+    if (spec[key] === value) continue;
+    throw new ModelError(
+      `${source}: the tensors have ${key} ${spec[key]}, ${facts?.from} says ${name} ${value}; ${OTHER_CONFIG}`,
+    );
+  }
+}
+
+/**
+ * Checks the heads, the one size that the tensors cannot check, and all that goes with it.
+ *
+ * @throws ConfigError when the user's heads do not divide the width; ModelError when a file's do not, or for sizes that do
+ * not fit together.
+ */
+export function checkHeads(spec: ModelSpec, { source, facts, hints }: Stated): void {
+  try {
+    geometry(spec);
+  } catch (error) {
+    if (!(error instanceof ModelError)) throw error;
+    if (spec.width % spec.heads === 0) throw new ModelError(`${source}: ${error.message}`, 1, { cause: error });
+    if (hints.heads !== undefined) throw new ConfigError(`${source}: ${error.message}`, { cause: error });
+    throw new ModelError(
+      `${source}: ${facts?.from} says ${spec.heads} heads, which do not divide the width ${spec.width}; ` +
+        OTHER_CONFIG,
+      1,
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,220 @@
+/** What stages make of data sets on disk: names of classes, images that cannot be read, data that has changed. */
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { dataSchema } from '#wave/config/index.js';
+import { loadModelSpec } from '#wave/model/load.js';
+import { BrokenImages } from '#wave/stages/broken-images.js';
+import { evaluate, evaluateSchema } from '#wave/stages/evaluate.js';
+import { finetune, finetuneSchema } from '#wave/stages/finetune.js';
+import { dataFiles } from '#wave/stages/pipeline/data-files.js';
+import { Hashes } from '#wave/stages/pipeline/hashes.js';
+import { pretrain } from '#wave/stages/pretrain.js';
+import { context, pico, type TestContext } from './support.js';
+
+const root = mkdtempSync(join(tmpdir(), 'wave-data-sources-'));
+afterAll(() => rmSync(root, { recursive: true }));
+const image = (name: string) => fileURLToPath(new URL(`../data/fixtures/images/${name}`, import.meta.url));
+
+/** A folder of classes with `each` images, more under the names given. */
+function folder(
+  name: string,
+  classes: readonly string[],
+  each: number,
+  more: Readonly<Record<string, string>> = {},
+): string {
+  const [cat, other] = [image('small.png'), image('grey.png')];
+  classes.forEach((one, label) => {
+    mkdirSync(join(root, name, one), { recursive: true });
+    for (let i = 0; i < each; i++) copyFileSync(label === 0 ? cat : other, join(root, name, one, `${i}.png`));
+  });
+  for (const [path, fixture] of Object.entries(more)) copyFileSync(image(fixture), join(root, name, path));
+  return join(root, name);
+}
+
+const paths = { train: '', test: '', swapped: '', three: '' };
+beforeAll(() => {
+  paths.train = folder('train', ['cat', 'owl'], 8, { 'cat/x.jpg': 'broken-text.jpg', 'owl/y.jpg': 'broken-empty.jpg' });
+  paths.test = folder('test', ['cat', 'owl'], 3, { 'cat/x.jpg': 'broken-truncated.jpg' });
+  paths.swapped = folder('swapped', ['bat', 'cat'], 8);
+  paths.three = folder('three', ['cat', 'dog', 'owl'], 8);
+});
+
+const data = (train: string, test: string, more: object = {}) => ({
+  source: 'folder',
+  train: { folder: train },
+  test: { folder: test },
+  image: 16,
+  on_broken: 'skip',
+  ...more,
+});
+/** All 18 images of the training split are in the three batches of an epoch. */
+const train = { epochs: 2, batch: 6, log_every: 100 };
+const settings = (block: object) => pico({ data: block, train, eval: { batch: 8 } });
+const out = (name: string) => ({ dir: join(root, 'runs', name), force: true });
+const warnings = ({ events }: TestContext) => events.flatMap((event) => (event.type === 'warning' ? [event.text] : []));
+
+describe('training on a folder', () => {
+  const told = context();
+  let model = '';
+  let result: Awaited<ReturnType<typeof pretrain>>;
+  beforeAll(async () => {
+    result = await pretrain(settings(data(paths.train, paths.test)), out('first'), told);
+    model = result.model;
+  });
+
+  it('keeps the names of the classes', async () => {
+    expect((await loadModelSpec(model)).spec.labels).toEqual(['cat', 'owl']);
+  });
+
+  it('tells each image that cannot be read once, and how many', () => {
+    expect(warnings(told).sort()).toEqual([
+      expect.stringMatching(/test\/cat\/x\.jpg: cannot be decoded as an image: .*premature end.*; left out$/),
+      expect.stringMatching(/train\/cat\/x\.jpg: cannot be decoded as an image: .*; left out$/),
+      expect.stringMatching(/train\/owl\/y\.jpg: the file is empty; left out$/),
+    ]);
+    expect(result.brokenImages).toBe(3);
+  });
+
+  it('is evaluated without those, and says so', async () => {
+    const own = context();
+    const config = evaluateSchema.parse({ ...settings(data(paths.train, paths.test)) });
+    const found = await evaluate(model, config, own);
+    expect(found).toMatchObject({ images: 6, brokenImages: 1 });
+    expect(warnings(own)).toHaveLength(1);
+    const whole = evaluateSchema.parse({ ...settings(data(paths.train, folder('whole', ['cat', 'owl'], 2))) });
+    expect(await evaluate(model, whole, context())).not.toHaveProperty('brokenImages');
+  });
+
+  it('is not evaluated on classes of other names', async () => {
+    const config = (more: object) => evaluateSchema.parse({ ...settings(data('-', paths.swapped, more)) });
+    await expect(evaluate(model, config({}), context())).rejects.toThrow(
+      /model\.safetensors: class 0 is "cat", in the data "bat"; choose the model of these classes, correct the order in/,
+    );
+    expect((await evaluate(model, config({ check_names: false }), context())).images).toBe(16);
+  });
+
+  it('is fine-tuned on them with a new head only, which has their names', async () => {
+    const config = (head: string) =>
+      finetuneSchema.parse({
+        data: data(paths.swapped, paths.swapped),
+        train: { ...train, head },
+        eval: { batch: 8 },
+        engine: { threads: 1 },
+      });
+    await expect(finetune(config('auto'), { model }, out('kept'), context())).rejects.toThrow(
+      /class 0 is "cat", in the data "bat"; set train\.head to replace, correct the order/,
+    );
+    const tuned = await finetune(config('replace'), { model }, out('new'), context());
+    expect((await loadModelSpec(tuned.model)).spec.labels).toEqual(['bat', 'cat']);
+  });
+});
+
+describe('splits of other classes', () => {
+  it.each([
+    [
+      'in number',
+      () => paths.three,
+      /train: has 2 classes, .*three has 3 \(first difference: class 1 is "owl", in the other "dog"\)/,
+    ],
+    [
+      'in name',
+      () => paths.swapped,
+      /swapped: class 0 is "bat", in .*train "cat"; correct the order of the classes, or/,
+    ],
+  ])('are refused: %s', async (_, test, message) => {
+    await expect(pretrain(settings(data(paths.train, test())), out('none'), context())).rejects.toThrow(message);
+  });
+
+  it('may have other names when names do not count', async () => {
+    const config = settings(data(paths.train, paths.swapped, { check_names: false }));
+    const { model } = await pretrain(config, out('unchecked'), context());
+    expect((await loadModelSpec(model)).spec.labels).toEqual(['cat', 'owl']);
+  });
+});
+
+describe('BrokenImages', () => {
+  it('tells ten, then that it only counts, and counts all', () => {
+    const told = context();
+    const broken = new BrokenImages(told);
+    for (let i = 0; i < 30; i++) broken.add({ name: `${i}.jpg`, reason: 'the file is empty' });
+    expect(warnings(told)).toHaveLength(11);
+    expect(warnings(told)[9]).toBe('9.jpg: the file is empty; left out');
+    expect(warnings(told)[10]).toMatch(/^more images that cannot be read are left out/);
+    expect(broken.result()).toEqual({ brokenImages: 30 });
+    expect(new BrokenImages(told).result()).toEqual({});
+  });
+});
+
+describe('data files of a pipeline', () => {
+  const digest = (block: object) => new Hashes().ofAll(dataFiles(dataSchema.parse(block), ['train', 'test']));
+
+  it('of a folder change with names, sizes and dates of images, and with nothing else', async () => {
+    const path = folder('digest', ['cat', 'owl'], 2);
+    const block = { source: 'folder', train: { folder: path }, test: { folder: paths.test } };
+    const before = await digest(block);
+    expect(await digest(block)).toBe(before);
+    writeFileSync(join(path, 'cat', 'notes.txt'), 'x');
+    expect(await digest(block)).toBe(before);
+    const seen = new Set([before]);
+    const expectNew = async () => {
+      const now = await digest(block);
+      expect(seen.has(now)).toBe(false);
+      seen.add(now);
+    };
+    copyFileSync(image('wide.jpg'), join(path, 'owl', 'new.jpg'));
+    await expectNew();
+    renameSync(join(path, 'owl', 'new.jpg'), join(path, 'cat', 'new.jpg'));
+    await expectNew();
+    utimesSync(join(path, 'cat', 'new.jpg'), 1, 1);
+    await expectNew();
+    symlinkSync('/nowhere', join(path, 'cat', 'gone.jpg'));
+    await expectNew();
+  });
+
+  it('of archives and tables change with their dates, and with class_names', async () => {
+    const path = join(root, 'digest-files');
+    mkdirSync(path);
+    for (const name of ['a.parquet', 'b.parquet']) writeFileSync(join(path, name), name);
+    const names = join(root, 'names.txt');
+    writeFileSync(names, 'cat\nowl\n');
+    for (const source of ['parquet', 'webdataset', 'cifar']) {
+      const block = { source, classes: 2, train: { files: join(path, '*.parquet') } };
+      const before = await digest(block);
+      expect(await digest(block)).toBe(before);
+      utimesSync(join(path, 'b.parquet'), new Date(), new Date(Date.now() + 5000 * Math.random()));
+      expect(await digest(block)).not.toBe(before);
+      const named = await digest({ ...block, class_names: names });
+      writeFileSync(names, `cat\n${source}\n`);
+      expect(await digest({ ...block, class_names: names })).not.toBe(named);
+    }
+    const cifar = { source: 'cifar', train: { files: [join(path, 'a.parquet')] } };
+    const before = await digest(cifar);
+    writeFileSync(join(path, 'batches.meta.txt'), 'cat\n');
+    expect(await digest(cifar)).not.toBe(before);
+  });
+
+  it('that are missing are told', async () => {
+    await expect(digest({ source: 'folder', train: { folder: join(root, 'none') } })).rejects.toThrow(
+      /none: cannot be read/,
+    );
+    await expect(digest({ source: 'parquet', train: { files: join(root, 'none.parquet') } })).rejects.toThrow(
+      /none\.parquet: cannot be read: no such file or folder/,
+    );
+  });
+
+  it('are none for drawn images', async () => {
+    expect(await digest({ source: 'synthetic' })).toBeNull();
+  });
+});
