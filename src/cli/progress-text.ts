@@ -5,7 +5,7 @@ type Of<Type extends StageEvent['type']> = Extract<StageEvent, { type: Type }>;
 
 /**
  * `step 312/1875 (16 %), epoch 1, loss 1.2345, accuracy 45.2 %, 1234 images/s, 3:21 left`; the parts of the loss, if it
- * has any, stand behind it: `ce 0.1234, kd 0.0456`.
+ * has any, stand behind it: `ce 0.1234, kd 0.0456`. From 1 % on it is told how much of the time went into waiting for data.
  */
 export function stepText(event: Of<'step'>): string {
   return [
@@ -14,9 +14,14 @@ export function stepText(event: Of<'step'>): string {
     `loss ${event.loss.toFixed(4)}`,
     ...Object.entries(event.parts ?? {}).map(([name, value]) => `${name} ${value.toFixed(4)}`),
     `accuracy ${share(event.accuracy)}`,
-    `${Math.round(event.imagesPerSecond)} images/s`,
+    `${Math.round(event.imagesPerSecond)} images/s${waitText(event.dataWait)}`,
     `${duration(event.etaSeconds)} left`,
   ].join(', ');
+}
+
+/** `, 12 % waiting for data` of a share in 0..1, where it comes to 1 %. */
+export function waitText(dataWait: number): string {
+  return dataWait >= 0.01 ? `, ${Math.round(100 * dataWait)} % waiting for data` : '';
 }
 
 /** `evaluated 2560/10000 images (25 %)`. */

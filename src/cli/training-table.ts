@@ -1,5 +1,5 @@
 /** What a command that trains prints in the end. */
-import { count, duration, share } from './progress-text.js';
+import { count, duration, share, waitText } from './progress-text.js';
 import { renderPairs } from './table.js';
 
 /** What every training gives. */
@@ -11,6 +11,7 @@ export interface TrainedFacts {
   readonly epochs: number;
   readonly seconds: number;
   readonly imagesPerSecond: number;
+  readonly dataWait: number;
   readonly engine: string;
   readonly device: string;
   readonly brokenImages?: number | undefined;
@@ -40,7 +41,8 @@ export function renderTraining(result: TrainingFacts, more: readonly Row[] = [])
  */
 export function renderTrained(result: TrainedFacts, made: readonly Row[], more: readonly Row[]): string {
   // A run that had nothing left to train has no speed.
-  const speed = result.imagesPerSecond > 0 ? `, ${Math.round(result.imagesPerSecond)} images/s` : '';
+  const { imagesPerSecond, dataWait } = result;
+  const speed = imagesPerSecond > 0 ? `, ${Math.round(imagesPerSecond)} images/s` : '';
   return renderPairs([
     ...made,
     ['top-1', share(result.top1)],
@@ -50,7 +52,7 @@ export function renderTrained(result: TrainedFacts, made: readonly Row[], more: 
     ...more,
     ['trained', `${count(result.steps, 'step')}, ${count(result.epochs, 'epoch')}`],
     ...(result.brokenImages ? [['left out', count(result.brokenImages, 'broken image')] as const] : []),
-    ['time', duration(result.seconds) + speed],
+    ['time', duration(result.seconds) + speed + waitText(dataWait)],
     ['engine', `${result.engine}/${result.device}`],
   ]);
 }

@@ -19,6 +19,8 @@ export type StageEvent =
       readonly accuracy: number;
       readonly learningRate: number;
       readonly imagesPerSecond: number;
+      /** Share of the time since the last report that was spent waiting for batches, 0..1. */
+      readonly dataWait: number;
       readonly etaSeconds: number;
     }
   /** A batch of an evaluation is done; `verb` says what was done if it is no evaluation. */

@@ -24,9 +24,12 @@ export class Monitor {
   #parts = new Means();
   #labels = new Means();
   #milliseconds = 0;
+  /** Milliseconds of waiting for batches. */
+  #waited = 0;
   /** Of all reports. */
   #images = 0;
   #trained = 0;
+  #waitedInAll = 0;
   /** When the clock was started last. */
   #mark: number;
 
@@ -41,6 +44,11 @@ export class Monitor {
     return this.#images === 0 ? 0 : (this.#images * 1000) / this.#trained;
   }
 
+  /** Share of that time that was spent waiting for batches, 0..1; 0 before the first report. */
+  get dataWait(): number {
+    return this.#trained === 0 ? 0 : this.#waitedInAll / this.#trained;
+  }
+
   /** Stops the clock while something else than training is done. */
   pause(): void {
     this.#milliseconds += this.#now() - this.#mark;
@@ -52,11 +60,12 @@ export class Monitor {
   }
 
   /** `result.outputs` holds `LOGITS [batch, classes]`; every other output of one number is a part of the loss. */
-  step({ step, epoch, learningRate, batch, result, label }: LoopStep): void {
+  step({ step, epoch, learningRate, batch, result, dataWait: waited, label }: LoopStep): void {
     const { context, metrics, steps, classes, logEvery } = this.#options;
     const logits = result.outputs.get(LOGITS) as Float32Array;
     this.#scores = addScores(this.#scores, score(logits, batch.labels, classes, batch.size));
     this.#loss += result.loss * batch.size;
+    this.#waited += waited;
     for (const [name, values] of result.outputs) {
       if (name !== LOGITS && values.length === 1) this.#parts.add(name, values[0], batch.size);
     }
@@ -68,13 +77,15 @@ export class Monitor {
     const { images, top1 } = this.#scores;
     this.#images += images;
     this.#trained += this.#milliseconds;
+    this.#waitedInAll += this.#waited;
+    const dataWait = this.#waited / this.#milliseconds;
     const imagesPerSecond = (images * 1000) / this.#milliseconds;
     const loss = this.#loss / images;
     const accuracy = top1 / images;
     const etaSeconds = ((steps - step) * this.#options.batch) / imagesPerSecond;
     const parts = this.#parts.take();
     const told = Object.keys(parts).length > 0 ? { parts } : {};
-    const rate = { learningRate, imagesPerSecond, etaSeconds };
+    const rate = { learningRate, imagesPerSecond, dataWait, etaSeconds };
     context.emit({ type: 'step', step, steps, epoch, loss, ...told, accuracy, ...rate });
     metrics.write({
       step,
@@ -86,10 +97,12 @@ export class Monitor {
       learning_rate: learningRate,
       ...(result.gradientNorm === undefined ? {} : { gradient_norm: result.gradientNorm }),
       images_per_second: Math.round(imagesPerSecond * 10) / 10,
+      data_wait: Math.round(dataWait * 1000) / 1000,
     });
     this.#scores = NO_SCORES;
     this.#loss = 0;
     this.#milliseconds = 0;
+    this.#waited = 0;
   }
 
   /** The evaluation before the first step. */

@@ -48,6 +48,8 @@ export interface PretrainResult {
   readonly brokenImages?: number;
   /** Of training alone; 0 when nothing was left to train. */
   readonly imagesPerSecond: number;
+  /** Share of the time of training that was spent waiting for batches, 0..1. */
+  readonly dataWait: number;
   readonly seconds: number;
   readonly engine: string;
   readonly device: string;

@@ -84,6 +84,8 @@ export interface Trained {
   readonly steps: number;
   readonly epochs: number;
   readonly imagesPerSecond: number;
+  /** Share of the time of training that was spent waiting for batches, 0..1. */
+  readonly dataWait: number;
   /** Before the first step, with `eval.start`. */
   readonly startTop1?: number;
   /** Images that could not be read in this run and were left out; absent: none. */
@@ -225,13 +227,14 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
   }
   const { top1, top5, loss } = quality;
   if (!Number.isFinite(loss)) throw new TrainingError('the test loss is not a number; lower train.lr');
-  const { imagesPerSecond } = monitor;
+  const { imagesPerSecond, dataWait } = monitor;
   const { startTop1 } = metrics;
   const best = keeper?.best;
   return {
     steps: plan.steps,
     epochs: plan.epochs,
     imagesPerSecond,
+    dataWait,
     top1,
     top5,
     loss,

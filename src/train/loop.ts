@@ -22,7 +22,7 @@ export interface PlannedStep {
 export interface LoopOptions {
   /** What is done in step `step`, from 0. */
   readonly stepFor: (step: number) => PlannedStep;
-  readonly loader: Loader;
+  readonly loader: Pick<Loader, 'batchesPerEpoch' | 'epoch'>;
   readonly schedule: Schedule;
   /** Batches per step; what is left of an epoch after the last whole step is left out. Default 1. */
   readonly accumulate?: number;
@@ -44,6 +44,8 @@ export interface LoopStep {
   readonly batch: StepImages;
   /** Over all parts of the step. */
   readonly result: StepResult;
+  /** Milliseconds that the loop waited for the batches of the step. */
+  readonly dataWait: number;
   /** That of the planned step. */
   readonly label?: string;
 }
@@ -61,7 +63,10 @@ export async function runLoop(options: LoopOptions): Promise<number> {
   while (step < schedule.steps) {
     const epoch = Math.floor(step / perEpoch);
     let parts: Part[] = [];
-    for await (const batch of loader.epoch(epoch, { startBatch: (step % perEpoch) * accumulate })) {
+    let dataWait = 0;
+    const batches = loader.epoch(epoch, { startBatch: (step % perEpoch) * accumulate });
+    for await (const { batch, waited } of timed(batches)) {
+      dataWait += waited;
       if (signal.aborted && parts.length === 0) return step;
       const rate = learningRate(schedule, step);
       const settings = { learningRate: rate, ...(clipNorm === undefined ? {} : { clipNorm }) };
@@ -77,14 +82,25 @@ export async function runLoop(options: LoopOptions): Promise<number> {
         learningRate: rate,
         batch: imagesOf(parts),
         result: resultOf(parts),
+        dataWait,
         ...(label === undefined ? {} : { label }),
       });
       parts = [];
+      dataWait = 0;
       if (step === schedule.steps || step % perEpoch === 0) break;
     }
     await options.onEpoch(epoch, step);
   }
   return step;
+}
+
+/** Batches with the milliseconds from when each was asked for until it was there. */
+async function* timed(batches: AsyncIterable<Batch>): AsyncGenerator<{ batch: Batch; waited: number }, void> {
+  let asked = performance.now();
+  for await (const batch of batches) {
+    yield { batch, waited: performance.now() - asked };
+    asked = performance.now();
+  }
 }
 
 /** Without settings, the gradient waits for the last part of the step. */

@@ -18,6 +18,7 @@ function step(number: number, steps: number): StageEvent {
     accuracy: 0.4567,
     learningRate: 1e-3,
     imagesPerSecond: 1234.4,
+    dataWait: 0.004,
     etaSeconds: 201,
   };
 }
@@ -38,6 +39,12 @@ describe('plain lines', () => {
     expect(lines()).toEqual([
       'wave: step 312/1875 (16 %), epoch 1, loss 1.2346, accuracy 45.7 %, 1234 images/s, 3:21 left',
     ]);
+  });
+
+  it('tell how much of the time went into waiting for data, from 1 % on', async () => {
+    const { progress, lines } = await plain();
+    progress.emit({ ...step(312, 1875), dataWait: 0.123 } as StageEvent);
+    expect(lines()[0]).toContain(', 1234 images/s, 12 % waiting for data, 3:21 left');
   });
 
   it('tell the parts of the loss behind it', async () => {

@@ -66,6 +66,7 @@ const trained = {
   loss: 0.41234,
   parameters: 1_200_000,
   imagesPerSecond: 1234.5,
+  dataWait: 0.034,
   seconds: 201,
   engine: 'ort',
   device: 'cpu',
@@ -143,7 +144,7 @@ describe('pretrain', () => {
       loss        0.4123
       parameters  1200000
       trained     1200 steps, 3 epochs
-      time        3:21, 1235 images/s
+      time        3:21, 1235 images/s, 3 % waiting for data
       engine      ort/cpu
       "
     `);
@@ -254,7 +255,7 @@ describe('distill', () => {
       sizes      64x6, 32x3
       memory     640 MiB at most
       trained    1200 steps, 3 epochs
-      time       3:21, 1235 images/s
+      time       3:21, 1235 images/s, 3 % waiting for data
       engine     ort/cpu
       "
     `);
@@ -307,7 +308,7 @@ describe('fit', () => {
       parameters  3514 trained, of a model of 305034
       head        kept
       trained     1200 steps, 3 epochs
-      time        3:21, 1235 images/s
+      time        3:21, 1235 images/s, 3 % waiting for data
       engine      ort/cpu
       "
     `);

@@ -13,6 +13,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 interface Parts {
   readonly outputs?: Readonly<Record<string, readonly number[]>>;
   readonly label?: string;
+  readonly dataWait?: number;
 }
 
 /** A monitor with a clock that the test sets; batches of two images and two classes. */
@@ -38,6 +39,7 @@ function open(options: { readonly steps: number; readonly logEvery: number }) {
           ...Object.entries(more.outputs ?? {}).map(([name, values]) => [name, Float32Array.from(values)] as const),
         ]),
       },
+      dataWait: more.dataWait ?? 0,
       ...(more.label === undefined ? {} : { label: more.label }),
     };
     monitor.step(event);
@@ -72,6 +74,7 @@ describe('Monitor', () => {
       learning_rate: 0.1,
       gradient_norm: 3,
       images_per_second: 10,
+      data_wait: 0,
     });
   });
 
@@ -100,6 +103,23 @@ describe('Monitor', () => {
     step(4, 100);
     expect(events.at(-1)).toMatchObject({ type: 'step', imagesPerSecond: 20 });
     expect(monitor.imagesPerSecond).toBe(20);
+  });
+
+  it('tells the share of the time that went into waiting for batches, evaluations apart', () => {
+    const { monitor, clock, step, events, lines } = open({ steps: 4, logEvery: 2 });
+    step(1, 100, 1, 2, { dataWait: 30 });
+    step(2, 100, 1, 2, { dataWait: 20 });
+    monitor.pause();
+    clock.time += 10_000;
+    monitor.resume();
+    step(3, 500, 1, 2, { dataWait: 1 });
+    step(4, 300);
+    expect(events).toEqual([
+      expect.objectContaining({ step: 2, dataWait: 0.25 }),
+      expect.objectContaining({ step: 4, dataWait: 1 / 800 }),
+    ]);
+    expect(lines().map((line) => line.data_wait)).toEqual([0.25, 0.001]);
+    expect(monitor.dataWait).toBe(51 / 1000);
   });
 
   it('has no speed before the first report', () => {

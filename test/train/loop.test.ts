@@ -23,9 +23,16 @@ async function loop(options: {
   run?: TrainingStep['run'];
   accumulate?: number;
   keep?: TrainingStep['run'];
+  /** Milliseconds that every batch is late. */
+  late?: number;
 }) {
-  const loader = new Loader({ dataset, mode: 'train', batch: BATCH, patch: 4, seed: 1, workers: 0 });
+  const own = new Loader({ dataset, mode: 'train', batch: BATCH, patch: 4, seed: 1, workers: 0 });
+  const loader = {
+    batchesPerEpoch: own.batchesPerEpoch,
+    epoch: (...given: Parameters<Loader['epoch']>) => late(own.epoch(...given), options.late),
+  };
   const seen: { step: number; epoch: number; indices: number[]; rate: number }[] = [];
+  const waits: number[] = [];
   const epochs: [number, number][] = [];
   const settings: unknown[] = [];
   const fed: number[] = [];
@@ -61,13 +68,21 @@ async function loop(options: {
     signal: (options.controller ?? new AbortController()).signal,
     onStep: (event) => {
       seen.push({ step: event.step, epoch: event.epoch, indices: [...event.batch.indices], rate: event.learningRate });
+      waits.push(event.dataWait);
       return options.onStep?.(event);
     },
     onEpoch: async (epoch, step) => {
       epochs.push([epoch, step]);
     },
   });
-  return { done, seen, epochs, settings, fed, parts };
+  return { done, seen, epochs, settings, fed, parts, waits };
+}
+
+async function* late(batches: ReturnType<Loader['epoch']>, milliseconds: number | undefined) {
+  for await (const batch of batches) {
+    if (milliseconds !== undefined) await new Promise((resolve) => setTimeout(resolve, milliseconds));
+    yield batch;
+  }
 }
 
 describe('runLoop', () => {
@@ -189,6 +204,20 @@ describe('runLoop', () => {
       const { done, seen } = await loop({ accumulate: 2, keep, run: async () => result(2), controller });
       expect([done, seen.length, kept]).toEqual([3, 3, 3]);
     });
+  });
+
+  it('tells how long it waited for the batches of a step, and not how long the step took', async () => {
+    const slow: TrainingStep['run'] = async () => {
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      return { loss: 1, outputs: new Map() };
+    };
+    const { waits } = await loop({ startStep: 10, late: 40, run: slow });
+    expect(waits).toHaveLength(2);
+    // Timers may be early by a millisecond, and late on a busy machine.
+    for (const wait of waits) expect(wait).toSatisfy((ms: number) => ms >= 38 && ms < 150);
+    const keep = async () => ({ loss: 1, outputs: new Map() });
+    const parts = await loop({ startStep: 11, late: 40, accumulate: 2, keep });
+    expect(parts.waits[0]).toBeGreaterThanOrEqual(76);
   });
 
   it('says which step diverged', async () => {
