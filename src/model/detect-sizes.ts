@@ -12,11 +12,13 @@ export function sizesOf(found: Recognised, stated: Stated): Omit<ModelSpec, 'hea
     const own = found.shapes.get(name);
     if (!own) throw new ModelError(`${source}: tensor ${inFile(name)} is missing; ${whatIsMissing(name)}`);
     if (own.length === rank) return own;
-    throw new ModelError(`${source}: ${inFile(name)} must have ${rank} axes, found [${own.join(', ')}]`);
+    throw new ModelError(
+      `${source}: ${inFile(name)} must have ${rank} axes, found [${own.join(', ')}]; name a ViT or DeiT`,
+    );
   };
   const [width, channels, patch, patchAcross] = shape('patch_embed.proj.weight', 4);
   if (patch !== patchAcross) {
-    throw new ModelError(`${source}: patches must be square, found ${patch}x${patchAcross}`);
+    throw new ModelError(`${source}: patches must be square, found ${patch}x${patchAcross}; name another model`);
   }
   const [classes] = shape('head.weight', 2);
   const [, positions] = shape('pos_embed', 3);

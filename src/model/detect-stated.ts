@@ -20,13 +20,17 @@ export interface Stated {
 export function headsOf(stated: Stated, width: number): { readonly heads: number; readonly headsFrom: string } {
   const { source, facts, hints } = stated;
   const flag = hints.headsFlag ?? HEADS_FLAG;
-  const named = facts?.named?.width === width ? facts.named : undefined;
-  const heads = agreed('heads', hints.heads, facts?.heads ?? named?.heads, flag, stated);
-  if (heads === undefined) {
-    throw new ModelError(`${source}: does not say how many attention heads it has; give ${flag} N`);
+  const heads = agreed('heads', hints.heads, facts?.heads, flag, stated);
+  if (heads !== undefined)
+    return { heads, headsFrom: hints.heads === undefined ? `${facts?.from}: ${facts?.headsFrom}` : flag };
+  const implied = facts?.impliedHeads;
+  if (implied && (implied.width === undefined || implied.width === width)) {
+    if (width % implied.heads === 0) return { heads: implied.heads, headsFrom: implied.from };
+    throw new ModelError(
+      `${source}: ${implied.heads} attention heads (${implied.from}) do not divide the width ${width}; give ${flag} N`,
+    );
   }
-  const field = facts?.heads === undefined ? named?.from : facts.headsFrom;
-  return { heads, headsFrom: hints.heads === undefined ? `${facts?.from}: ${field}` : flag };
+  throw new ModelError(`${source}: does not say how many attention heads it has; give ${flag} N`);
 }
 
 /** @throws ConfigError when file and user contradict each other; ModelError when nobody says it. */
@@ -34,6 +38,7 @@ export function epsOf(stated: Stated, library: Library): { readonly eps: number;
   const { source, facts, hints } = stated;
   const eps = agreed('as epsilon', hints.eps, facts?.eps, '--eps', stated);
   if (eps !== undefined) return { eps, epsFrom: hints.eps === undefined ? `${facts?.from}` : '--eps' };
+  if (facts?.impliedEps) return { eps: facts.impliedEps.eps, epsFrom: facts.impliedEps.from };
   if (library === 'timm') return { eps: TIMM_EPS, epsFrom: 'that of all timm ViTs' };
   throw new ModelError(
     `${source}: does not say the epsilon of its layer norms; put its config.json beside it, or convert it with ` +
@@ -70,12 +75,18 @@ export function checkLibrary(library: Library, { source, facts }: Stated): void 
 
 /** @throws ModelError when the files beside a checkpoint say another size than its tensors have. */
 export function checkSizes(spec: Omit<ModelSpec, 'heads' | 'eps'>, { source, facts }: Stated): void {
-  for (const { name, key, value } of facts?.sizes ?? []) {
-    if (spec[key] === value) continue;
+  for (const { name, key, value, times } of facts?.sizes ?? []) {
+    const said = typeof value === 'number' && times !== undefined ? Math.trunc(spec[times] * value) : value;
+    if (spec[key] === said || (key === 'position_prefix' && !decidesPrefix(spec))) continue;
     throw new ModelError(
-      `${source}: the tensors have ${key} ${spec[key]}, ${facts?.from} says ${name} ${value}; ${OTHER_CONFIG}`,
+      `${source}: the tensors have ${key} ${spec[key]}, ${facts?.from} says ${name} ${said}; ${OTHER_CONFIG}`,
     );
   }
+}
+
+/** Whether `no_embed_class` changes anything: timm does not ask it for distilled models, and without prefix tokens. */
+function decidesPrefix(spec: Omit<ModelSpec, 'heads' | 'eps'>): boolean {
+  return !spec.distillation_token && (spec.class_token || spec.register_tokens > 0);
 }
 
 /**

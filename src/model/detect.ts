@@ -1,6 +1,6 @@
 /** Reads a ViT's spec off the names and shapes of a checkpoint, and what lies beside it. */
 import { ModelError } from '../base/errors.js';
-import { checkShapes, checkUnknown } from './check-shapes.js';
+import { checkShapes } from './check-shapes.js';
 import { sizesOf } from './detect-sizes.js';
 import { checkHeads, checkLibrary, checkSizes, epsOf, headsOf, type Stated } from './detect-stated.js';
 import type { Facts } from './formats/facts.js';
@@ -45,10 +45,14 @@ export function detect(shapes: Shapes, hints: Hints, source: string, facts?: Fac
   const spec: ModelSpec = { ...sizes, heads, eps, ...(preprocess && { preprocess }), ...(labels && { labels }) };
   checkHeads(spec, stated);
   checkLimits(spec, source);
-  const { parts, filled } = fillBiases(found, spec, stated);
+  const { parts, filled, absent } = fillBiases(found, spec, stated);
   const filledShapes = new Map([...found.shapes, ...filled.map((name) => [name, [3 * spec.width]] as const)]);
-  checkUnknown(found.unknown, source);
-  checkShapes(spec, filledShapes, source, found.keys.tensorsOf);
+  const { keys, unknown } = found;
+  checkShapes(spec, filledShapes, source, {
+    inFile: keys.tensorsOf,
+    unknown,
+    absent: [...found.absent, ...absent],
+  });
   return { ...found, shapes: filledShapes, parts, spec, filled, headsFrom, epsFrom, notes };
 }
 
@@ -87,32 +91,33 @@ function checkLimits(spec: ModelSpec, source: string): void {
   throw new ModelError(`${source}: ${issue?.path.join('.')}: ${issue?.message}; name a ViT or DeiT checkpoint`);
 }
 
-/** Biases of queries, keys and values that a model does not have, where that is known or asked for. */
+/** Biases of queries, keys and values that a model does not have, where that is known or asked for; others are absent. */
 function fillBiases(
   { parts, keys }: Recognised,
   { depth, width }: ModelSpec,
   { hints, facts, source }: Stated,
-): Pick<Detected, 'parts' | 'filled'> {
+): Pick<Detected, 'parts' | 'filled' | 'absent'> {
   const whole = new Map(parts);
-  const filled: string[] = [];
-  const advice = 'if the model has none, wave convert --fill-bias puts zeros there';
+  const [filled, absent]: [string[], string[]] = [[], []];
   for (let block = 0; block < depth; block++) {
     const name = `blocks.${block}.attn.qkv.bias`;
     const own = parts.get(name);
-    const missing = own?.find(({ zeros }) => zeros);
-    if (own && !missing) continue;
-    if (hints.fillBias || (facts?.qkvBias === false && !own)) {
+    const missing = own?.filter(({ zeros }) => zeros) ?? [];
+    if (own && facts?.qkvBias === false) {
+      throw new ModelError(
+        `${source}: has tensor ${keys.tensorsOf(name).join(' and ')}, ${facts.from} says qkv_bias false; use the ` +
+          'config.json that belongs to the checkpoint',
+      );
+    }
+    if (own && missing.length === 0) continue;
+    if (hints.fillBias || facts?.qkvBias === false) {
       const tensors = keys.tensorsOf(name);
       const zeros = (tensor: string): Part => ({ tensor, shape: [(3 * width) / tensors.length], zeros: true });
       whole.set(name, own ?? tensors.map(zeros));
       filled.push(name);
-    } else if (missing) {
-      throw new ModelError(
-        `${source}: tensor ${missing.tensor} is missing, though its other biases are there; ${advice}`,
-      );
     } else {
-      throw new ModelError(`${source}: tensor ${keys.tensorsOf(name).join(' and ')} is missing; ${advice}`);
+      absent.push(...missing.map(({ tensor }) => tensor));
     }
   }
-  return { parts: whole, filled };
+  return { parts: whole, filled, absent };
 }

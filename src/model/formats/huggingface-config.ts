@@ -1,7 +1,7 @@
 /** Hugging Face's `config.json` of a ViT or DeiT. */
 import { z } from 'zod';
 import { ModelError } from '../../base/errors.js';
-import { type Facts, namedOnly, statedSizes } from './facts.js';
+import { type Facts, numberedLabels, statedSizes } from './facts.js';
 import { checkFields, sides } from './json-file.js';
 
 const count = z.int().positive();
@@ -12,7 +12,7 @@ const schema = z.object({
   num_attention_heads: count.optional(),
   intermediate_size: count.optional(),
   hidden_act: z.string().optional(),
-  layer_norm_eps: z.number().positive().optional(),
+  layer_norm_eps: z.number().positive().lt(1).optional(),
   image_size: sides.optional(),
   patch_size: sides.optional(),
   num_channels: count.optional(),
@@ -28,6 +28,8 @@ const MODEL_TYPES = ['vit', 'deit'];
  */
 const DEFAULTS = { num_attention_heads: 12, layer_norm_eps: 1e-12, image_size: [224, 224] } as const;
 
+const DEFAULT_OF_TRANSFORMERS = "transformers' default; config.json does not say";
+
 /** Whether a config.json is one of transformers. */
 export function isHuggingFaceConfig(config: Readonly<Record<string, unknown>>): boolean {
   return typeof config.model_type === 'string';
@@ -39,24 +41,28 @@ export function readHuggingFaceConfig(config: Readonly<Record<string, unknown>>,
   const { model_type, hidden_act } = fields;
   if (!MODEL_TYPES.includes(model_type)) {
     throw new ModelError(
-      `${path}: model_type is ${JSON.stringify(model_type)}, which this version cannot run; known: ${MODEL_TYPES.join(', ')}`,
+      `${path}: model_type is ${JSON.stringify(model_type)}, which this version cannot run; known: ${MODEL_TYPES.join(', ')}; ` +
+        'name a ViT or DeiT',
     );
   }
   if (hidden_act !== undefined && hidden_act !== 'gelu') {
     throw new ModelError(
-      `${path}: hidden_act is ${JSON.stringify(hidden_act)}, which this version cannot run; known: gelu`,
+      `${path}: hidden_act is ${JSON.stringify(hidden_act)}, which this version cannot run; known: gelu; name a model that ` +
+        'was trained with it',
     );
   }
   return {
     from: path,
     library: 'huggingface',
-    heads: fields.num_attention_heads ?? DEFAULTS.num_attention_heads,
+    heads: fields.num_attention_heads,
     headsFrom: 'num_attention_heads',
-    eps: fields.layer_norm_eps ?? DEFAULTS.layer_norm_eps,
+    impliedHeads: { heads: DEFAULTS.num_attention_heads, from: DEFAULT_OF_TRANSFORMERS },
+    eps: fields.layer_norm_eps,
+    impliedEps: { eps: DEFAULTS.layer_norm_eps, from: DEFAULT_OF_TRANSFORMERS },
     image: fields.image_size ?? DEFAULTS.image_size,
     pool: 'token',
     qkvBias: fields.qkv_bias,
-    labels: labelsOf(fields.id2label ?? {}, path),
+    labels: numberedLabels(fields.id2label ?? {}, 'id2label', path),
     sizes: statedSizes([
       ['hidden_size', 'width', fields.hidden_size],
       ['num_hidden_layers', 'depth', fields.num_hidden_layers],
@@ -70,15 +76,4 @@ export function readHuggingFaceConfig(config: Readonly<Record<string, unknown>>,
 
 function countOf(id2label: Readonly<Record<string, string>> | null | undefined): number | undefined {
   return Object.keys(id2label ?? {}).length || undefined;
-}
-
-/** Names in the order of their numbers; undefined when nobody has named the classes. */
-function labelsOf(id2label: Readonly<Record<string, string>>, path: string): readonly string[] | undefined {
-  const count = Object.keys(id2label).length;
-  const labels = Array.from({ length: count }, (_, id) => {
-    const label = id2label[String(id)];
-    if (label !== undefined) return label;
-    throw new ModelError(`${path}: id2label has ${count} classes and no ${id}; number them from 0 without a gap`);
-  });
-  return namedOnly(labels);
 }

@@ -3,6 +3,7 @@ import { ModelError } from '../../base/errors.js';
 import { quote } from '../../base/text.js';
 import { chosenNames, huggingFaceKeys } from './huggingface-keys.js';
 import { type Keys, prefixedKeys } from './keys.js';
+import { checkVariant } from './unsupported.js';
 
 /** Tensor shapes by name. */
 export type Shapes = ReadonlyMap<string, readonly number[]>;
@@ -29,6 +30,8 @@ export interface Recognised {
   readonly ignored: readonly string[];
   /** Tensors that belong to no parameter. */
   readonly unknown: readonly string[];
+  /** Tensors that are missing though others of the same parameter are there; not those of biases. */
+  readonly absent: readonly string[];
 }
 
 /** What wraps a timm model: nothing, PyTorch's parallel modules, a trainer's field, transformers' TimmWrapper. */
@@ -56,33 +59,33 @@ export function recognise(shapes: Shapes, source: string): Recognised {
 
 function gather(library: Library, keys: Keys, shapes: Shapes, source: string): Recognised {
   const parts = new Map<string, Part[]>();
-  const [ignored, unknown]: [string[], string[]] = [[], []];
+  const [ignored, unknown, absent]: [string[], string[], string[]] = [[], [], []];
+  checkVariant(shapes.keys(), source);
   for (const tensor of shapes.keys()) {
     const parameter = keys.parameterOf(tensor);
     if (IGNORED.test(tensor)) ignored.push(tensor);
     else if (parameter === undefined) unknown.push(tensor);
-    else if (!parts.has(parameter)) parts.set(parameter, partsOf(parameter, { keys, shapes, source }));
+    else if (!parts.has(parameter)) parts.set(parameter, partsOf(parameter, { keys, shapes, absent }));
   }
   const joined = new Map([...parts].map(([parameter, own]) => [parameter, joinedShape(parameter, own, source)]));
-  return { library, keys, shapes: joined, parts, ignored, unknown };
+  return { library, keys, shapes: joined, parts, ignored, unknown, absent };
 }
 
 interface File {
   readonly keys: Keys;
   readonly shapes: Shapes;
-  readonly source: string;
+  /** Tensors that are missing are added to it. */
+  readonly absent: string[];
 }
 
-/** @throws ModelError when one of them is missing. */
-function partsOf(parameter: string, { keys, shapes, source }: File): Part[] {
+/** One that is missing has the shape of those that are there. */
+function partsOf(parameter: string, { keys, shapes, absent }: File): Part[] {
   const tensors = keys.tensorsOf(parameter);
   const known = tensors.find((tensor) => shapes.has(tensor)) as string;
   return tensors.map((tensor) => {
     const shape = shapes.get(tensor);
     if (shape) return { tensor, shape, zeros: false };
-    if (!QKV_BIAS.test(parameter)) {
-      throw new ModelError(`${source}: tensor ${tensor} is missing, though ${known} is there; get the whole file`);
-    }
+    if (!QKV_BIAS.test(parameter)) absent.push(tensor);
     return { tensor, shape: shapes.get(known) as readonly number[], zeros: true };
   });
 }

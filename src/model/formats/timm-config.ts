@@ -1,10 +1,13 @@
 /** timm's `config.json`: architecture, `model_args` and `pretrained_cfg`. */
 import { z } from 'zod';
 import { ModelError } from '../../base/errors.js';
+import { quote } from '../../base/text.js';
 import { INTERPOLATIONS } from '../choices.js';
 import type { Preprocess } from '../spec.js';
-import { type Facts, namedOnly, statedSizes } from './facts.js';
-import { checkFields, sides } from './json-file.js';
+import { type Facts, namedOnly, numberedLabels, statedSizes } from './facts.js';
+import { checkFields } from './json-file.js';
+import { headsByName, refusedArchitecture } from './timm-architecture.js';
+import { argsSchema, otherThanPlain, sizesOfArgs, type TimmArgs } from './timm-args.js';
 
 const count = z.int().positive();
 /** A list, or names by the number of the class. */
@@ -14,21 +17,7 @@ const schema = z.object({
   num_classes: z.int().min(0).optional(),
   global_pool: z.string().nullish(),
   label_names: names,
-  model_args: z
-    .object({
-      img_size: sides.nullish(),
-      patch_size: sides.nullish(),
-      in_chans: count.optional(),
-      num_classes: z.int().min(0).optional(),
-      embed_dim: count.optional(),
-      depth: count.optional(),
-      num_heads: count.optional(),
-      global_pool: z.string().optional(),
-      qkv_bias: z.boolean().optional(),
-      act_layer: z.string().nullish(),
-      pool_include_prefix: z.boolean().optional(),
-    })
-    .nullish(),
+  model_args: argsSchema.nullish(),
   pretrained_cfg: z
     .object({
       input_size: z.tuple([count, count, count]).optional(),
@@ -43,20 +32,6 @@ const schema = z.object({
 });
 type TimmConfig = z.output<typeof schema>;
 
-/** Heads and width of the plain ViTs by the size in timm's names: one that was made with another width has other heads. */
-const SIZES: Readonly<Record<string, readonly [heads: number, width: number]>> = {
-  tiny: [3, 192],
-  small: [6, 384],
-  base: [12, 768],
-  large: [16, 1024],
-  huge: [16, 1280],
-  giant: [16, 1408],
-  gigantic: [16, 1664],
-};
-const SIZE_IN_NAME = /^(?:vit|deit|deit3)_([a-z]+)(?:_|$)/;
-/** Architectures whose MLP has another activation than the exact GELU, by a part of their names. */
-const OTHER_ACTIVATIONS =
-  /quickgelu|^vit_(?:base_patch32|so400m_patch16|giantopt_patch16)_siglip|^vit_large_patch16_siglip_(?:gap_)?512/;
 /** timm's own, for a configuration that does not say. */
 const DEFAULT_CROP = 0.875;
 
@@ -68,39 +43,39 @@ export function isTimmConfig(config: Readonly<Record<string, unknown>>): boolean
 /** @throws ModelError naming the field that is wrong, or that asks for what this version cannot run. */
 export function readTimmConfig(config: Readonly<Record<string, unknown>>, path: string): Facts {
   const fields = checkFields(schema, config, path);
-  const { architecture, model_args: args, pretrained_cfg: pretrained } = fields;
-  const refuse = (name: string, value: string, known: string) =>
-    new ModelError(`${path}: ${name} is ${JSON.stringify(value)}, which this version cannot run; known: ${known}`);
-  const activation = args?.act_layer;
-  if (activation && activation !== 'gelu') throw refuse('model_args.act_layer', activation, 'gelu');
-  if (OTHER_ACTIVATIONS.test(architecture)) throw refuse('architecture', architecture, 'models with the exact GELU');
-  if (args?.pool_include_prefix) throw refuse('model_args.pool_include_prefix', 'true', 'false');
-  const pool = args?.global_pool ?? fields.global_pool ?? undefined;
+  const { architecture, pretrained_cfg: pretrained } = fields;
+  const args: TimmArgs = fields.model_args ?? {};
+  const refuse = (name: string, value: unknown, known: string) =>
+    new ModelError(
+      `${path}: ${name} is ${quote(String(value))}, which this version cannot run; known: ${known}; name such a model`,
+    );
+  const known = refusedArchitecture(architecture);
+  if (known !== undefined) throw refuse('architecture', architecture, known);
+  const other = otherThanPlain(args);
+  if (other) throw refuse(`model_args.${other.name}`, describe(other.value), other.plain);
+  const pool = args.global_pool ?? fields.global_pool ?? undefined;
   if (pool !== undefined && pool !== 'token' && pool !== 'avg') throw refuse('global_pool', pool, 'token, avg');
-  const [, size] = SIZE_IN_NAME.exec(architecture) ?? [];
-  const [heads, width] = SIZES[size ?? ''] ?? [];
+  const named = headsByName(architecture);
   const labels = fields.label_names ?? pretrained?.label_names ?? undefined;
   const input = pretrained?.input_size;
-  const image = args?.img_size ?? (input && ([input[1], input[2]] as const));
+  const image = args.img_size ?? (input && ([input[1], input[2]] as const));
   return {
     from: path,
     library: 'timm',
-    heads: args?.num_heads,
+    heads: args.num_heads,
     headsFrom: 'model_args.num_heads',
-    named: heads && width ? { from: `architecture ${architecture}`, heads, width } : undefined,
+    impliedHeads: named && { ...named, from: `${path}: architecture ${architecture}` },
     image,
     pool,
-    qkvBias: args?.qkv_bias,
-    labels: labels && namedOnly(Array.isArray(labels) ? labels : Object.values(labels)),
+    qkvBias: args.qkv_bias,
+    labels: labels && (Array.isArray(labels) ? namedOnly(labels) : numberedLabels(labels, 'label_names', path)),
     ...preprocessOf(pretrained, image),
-    sizes: statedSizes([
-      ['model_args.embed_dim', 'width', args?.embed_dim],
-      ['model_args.depth', 'depth', args?.depth],
-      ['model_args.patch_size', 'patch', args?.patch_size?.[0]],
-      ['model_args.in_chans', 'channels', args?.in_chans],
-      ['num_classes', 'classes', args?.num_classes ?? fields.num_classes],
-    ]),
+    sizes: [...statedSizes([['num_classes', 'classes', args.num_classes ?? fields.num_classes]]), ...sizesOfArgs(args)],
   };
+}
+
+function describe(value: unknown): string {
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** timm resizes the shorter side to `floor(side / crop_pct)` and crops the centre; `squash` resizes both sides so. */
