@@ -10,7 +10,7 @@ import { relativeName } from '#wave/data/records.js';
 import { temporaryFolder } from './source-support.js';
 
 const base = temporaryFolder();
-const image = (name: string) => fileURLToPath(new URL(`fixtures/images/${name}`, import.meta.url));
+const image = (name: string) => fileURLToPath(new URL(`fixtures/pictures/${name}`, import.meta.url));
 const options = { classNames: null, channels: 3 };
 
 /** A folder of files; a name stands for a fixture, `-> TARGET` for a link, anything else for a text. */

@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import { evalFraming } from '#wave/data/framing.js';
 import { type Interpolation, readPicture } from '#wave/data/picture.js';
 
-const folder = new URL('fixtures/images/', import.meta.url);
+const folder = new URL('fixtures/pictures/', import.meta.url);
 
 interface Case {
   readonly file: string;

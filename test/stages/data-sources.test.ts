@@ -25,7 +25,7 @@ import { context, pico, type TestContext } from './support.js';
 
 const root = mkdtempSync(join(tmpdir(), 'wave-data-sources-'));
 afterAll(() => rmSync(root, { recursive: true }));
-const image = (name: string) => fileURLToPath(new URL(`../data/fixtures/images/${name}`, import.meta.url));
+const image = (name: string) => fileURLToPath(new URL(`../data/fixtures/pictures/${name}`, import.meta.url));
 
 /** A folder of classes with `each` images, more under the names given. */
 function folder(

@@ -50,7 +50,7 @@ function inFiles(augment: Partial<Augment>): Dataset {
     channels: 3,
     records: {
       kind: 'files',
-      root: fileURLToPath(new URL('../fixtures/images', import.meta.url)),
+      root: fileURLToPath(new URL('../fixtures/pictures', import.meta.url)),
       names: packText(names),
     },
     bytesOf: () => 0,
