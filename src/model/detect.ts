@@ -5,7 +5,7 @@ import { sizesOf } from './detect-sizes.js';
 import { checkHeads, checkLibrary, checkSizes, epsOf, headsOf, type Stated } from './detect-stated.js';
 import type { Facts } from './formats/facts.js';
 import { type Part, type Recognised, recognise, type Shapes } from './formats/recognise.js';
-import type { Hints } from './hints.js';
+import { type Hints, TIMM_EPS } from './hints.js';
 import { type ModelSpec, modelSpecSchema } from './spec.js';
 
 export type { Shapes } from './formats/recognise.js';
@@ -36,6 +36,18 @@ export function detect(shapes: Shapes, hints: Hints, source: string, facts?: Fac
   checkLibrary(library, stated);
   const sizes = sizesOf(found, stated);
   checkSizes(sizes, stated);
+  // Tensors need neither heads nor epsilon, and what is wrong with them comes before what is asked of the user.
+  const unasked: ModelSpec = { ...sizes, heads: 1, eps: TIMM_EPS };
+  checkHeads(unasked, stated);
+  checkLimits(unasked, source);
+  const { parts, filled, absent } = fillBiases(found, sizes, stated);
+  const filledShapes = new Map([...found.shapes, ...filled.map((name) => [name, [3 * sizes.width]] as const)]);
+  const { keys, unknown } = found;
+  checkShapes(unasked, filledShapes, source, {
+    inFile: keys.tensorsOf,
+    unknown,
+    absent: [...found.absent, ...absent],
+  });
   const { heads, headsFrom } = headsOf(stated, sizes.width);
   const { eps, epsFrom } = epsOf(stated, library);
   const { preprocess, labels, notes } = usable(facts, sizes);
@@ -45,14 +57,6 @@ export function detect(shapes: Shapes, hints: Hints, source: string, facts?: Fac
   const spec: ModelSpec = { ...sizes, heads, eps, ...(preprocess && { preprocess }), ...(labels && { labels }) };
   checkHeads(spec, stated);
   checkLimits(spec, source);
-  const { parts, filled, absent } = fillBiases(found, spec, stated);
-  const filledShapes = new Map([...found.shapes, ...filled.map((name) => [name, [3 * spec.width]] as const)]);
-  const { keys, unknown } = found;
-  checkShapes(spec, filledShapes, source, {
-    inFile: keys.tensorsOf,
-    unknown,
-    absent: [...found.absent, ...absent],
-  });
   return { ...found, shapes: filledShapes, parts, spec, filled, headsFrom, epsFrom, notes };
 }
 
@@ -94,7 +98,7 @@ function checkLimits(spec: ModelSpec, source: string): void {
 /** Biases of queries, keys and values that a model does not have, where that is known or asked for; others are absent. */
 function fillBiases(
   { parts, keys }: Recognised,
-  { depth, width }: ModelSpec,
+  { depth, width }: Pick<ModelSpec, 'depth' | 'width'>,
   { hints, facts, source }: Stated,
 ): Pick<Detected, 'parts' | 'filled' | 'absent'> {
   const whole = new Map(parts);

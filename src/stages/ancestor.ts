@@ -1,5 +1,5 @@
 /** The ancestor in a distillation: opened, measured, and asked for its logits. */
-import { ConfigError, InterruptedError } from '../base/errors.js';
+import { ConfigError, InterruptedError, ModelError } from '../base/errors.js';
 import { isOnnxPath } from '../checkpoint/onnx-path.js';
 import { type Dataset, Loader } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
@@ -12,6 +12,7 @@ import * as train from '../train/index.js';
 import { AncestorLogits, pays } from './ancestor-logits.js';
 import { checkLabels, withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
+import { notFinite } from './finite-weights.js';
 import { OnnxClassifier, type OnnxSettings, onnxData } from './onnx-classifier.js';
 import { warnOfOtherPixels } from './pixels.js';
 import { noteReading } from './reading-note.js';
@@ -132,6 +133,10 @@ export async function openAncestor(
   }
   const vit = await loadModel(path, { headsFlag: ANCESTOR_HEADS_FLAG, ...(heads === undefined ? {} : { heads }) });
   noteReading(path, vit, context);
+  const broken = notFinite(vit.values);
+  if (broken !== undefined) {
+    throw new ModelError(`${path}: ${broken}, so its logits teach nothing; use an ancestor that was trained well`);
+  }
   const remedy = convertRemedy(path, vit.spec, image);
   checkFits(vit.spec, { channels, classes: source.classes, image }, { role: 'ancestor', remedy });
   warnOfOtherPixels(vit.spec, preprocessFor(mean, std, channels), context, 'ancestor');

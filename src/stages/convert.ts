@@ -18,6 +18,7 @@ import { resizedSpec, resizePositions } from '../model/resize-positions.js';
 import { saveModel } from '../model/save.js';
 import { geometry, type ModelSpec, type Preprocess } from '../model/spec.js';
 import type { StageContext } from './context.js';
+import { notFinite } from './finite-weights.js';
 import { checkOutFile, type OutFile } from './out-file.js';
 
 /** What is converted, and what the user says about it. */
@@ -110,6 +111,8 @@ export async function convert(options: ConvertOptions, out: OutFile, context: St
   const spec = await targetOf(options, loaded.spec);
   const plan = planOf(options, out, loaded, spec);
   if (context.signal.aborted) throw new InterruptedError('stopped; nothing was written');
+  const broken = notFinite(loaded.values);
+  if (broken !== undefined) context.emit({ type: 'warning', text: `${options.source}: ${broken}; they are kept` });
   const { values } = resizePositions(loaded, spec.image, options.positionFilter);
   const { source: _, labels: __, ...settings } = options;
   const lineage = makeLineage({

@@ -14,6 +14,7 @@ import { BrokenImages } from './broken-images.js';
 import { checkLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { distillShape, fitKdSchema } from './distill-config.js';
+import { notFinite } from './finite-weights.js';
 import { OnnxClassifier, onnxData } from './onnx-classifier.js';
 import { onnxSchema, onnxShape } from './onnx-config.js';
 import { warnOfOtherPixels } from './pixels.js';
@@ -87,7 +88,9 @@ async function evaluateVit(
     context.emit({ type: 'phase', text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} threads` });
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
     const step = await engine.compileInference(train.inferenceProgram(spec, batch), state, { frozen: true });
-    return await measure(step, { loader, broken, dataset, context });
+    const result = await measure(step, { loader, broken, dataset, context });
+    if (!Number.isFinite(result.loss)) warnOfLogits(source, notFinite(values), context);
+    return result;
   } finally {
     await Promise.all([loader.close(), engine.dispose()]);
   }
@@ -109,7 +112,9 @@ async function evaluateOnnx(
   try {
     const { loader, broken } = openLoader(config, dataset, patch, context);
     try {
-      return await measure(classifier.stepFor(patch), { loader, broken, dataset, context });
+      const result = await measure(classifier.stepFor(patch), { loader, broken, dataset, context });
+      if (!Number.isFinite(result.loss)) warnOfLogits(model, undefined, context);
+      return result;
     } finally {
       await loader.close();
     }
@@ -155,6 +160,12 @@ async function measure(
   if (!quality) throw new InterruptedError('stopped during the evaluation; nothing was written');
   const seconds = (performance.now() - start) / 1000;
   return { ...quality, imagesPerSecond: quality.images / seconds, ...broken.result() };
+}
+
+/** The cause of a loss that is not a number, for nothing was trained here. */
+function warnOfLogits(source: string, broken: string | undefined, { emit }: StageContext): void {
+  const cause = broken ?? 'check its weights';
+  emit({ type: 'warning', text: `${source}: gives logits that are not finite, so neither is the loss; ${cause}` });
 }
 
 /** The largest patch that images of this size are cut into. */

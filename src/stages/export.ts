@@ -10,6 +10,7 @@ import { geometry, type ModelSpec } from '../model/spec.js';
 import type { StageContext } from './context.js';
 import { epsilonChange, type LogitChange } from './epsilon.js';
 import { checkExportFolder, type ExportFolder, inTheWay, openExportFolder } from './export-folder.js';
+import { notFinite } from './finite-weights.js';
 import { inputFiles, loadStart, loadStartSpec, type StartInputs, type StartModel } from './start-model.js';
 
 /** How to export. */
@@ -81,6 +82,10 @@ export async function exportModel(
   // Whatever is wrong shows before the weights are read, or made.
   await checkExport(inputs, settings, out);
   const model = prepared(await loadStart(inputs, context), settings);
+  const broken = notFinite(model.values);
+  if (broken !== undefined) {
+    context.emit({ type: 'warning', text: `${model.source}: ${broken}; its logits will not be finite either` });
+  }
   const { format, plan, summary } = await prepare(model, inputs, settings, out);
   const change = await changeOf(model, plan, settings, context);
   if (context.signal.aborted) throw new InterruptedError('stopped; nothing was written');

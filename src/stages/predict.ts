@@ -11,6 +11,7 @@ import type { ModelSpec, Preprocess } from '../model/spec.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
 import { NO_OPTIMISER } from './evaluate.js';
+import { notFinite } from './finite-weights.js';
 import { checkOutFile } from './out-file.js';
 import { type InputPart, listInputs, readInputs } from './predict-inputs.js';
 import { noteReading } from './reading-note.js';
@@ -86,7 +87,8 @@ export async function predict(options: PredictOptions, context: StageContext): P
       part.origins.forEach(({ input, index }, i) => {
         const row = rows.slice(i * spec.classes, (i + 1) * spec.classes);
         if (!row.every(Number.isFinite)) {
-          throw new ModelError(`${options.model}: gives logits that are not finite for ${input}; check both`);
+          const cause = notFinite(values) ?? 'check both';
+          throw new ModelError(`${options.model}: gives logits that are not finite for ${input}; ${cause}`);
         }
         logits.push(row);
         predictions.push({ input, index, top: best(row, options.top, spec.labels) });

@@ -191,31 +191,31 @@ describe('detectSpec', () => {
       'a tensor of another shape',
       (shapes) => shapes.set('blocks.1.attn.proj.weight', [12, 13]),
       { heads: 2 },
-      'blocks.1.attn.proj.weight must be [12, 12], found [12, 13]',
+      '1 of another shape (blocks.1.attn.proj.weight [12, 13], expected [12, 12]); get the whole file, or name a plain ViT or DeiT',
     ],
     [
       'a block that misses a tensor',
       (shapes) => shapes.delete('blocks.1.mlp.fc2.bias'),
       { heads: 2 },
-      'tensor blocks.1.mlp.fc2.bias [12] is missing',
+      '1 tensor missing (blocks.1.mlp.fc2.bias); get the whole file, or name a plain ViT or DeiT',
     ],
     [
       'layer scale',
       (shapes) => shapes.set('blocks.0.ls1.gamma', [12]),
       { heads: 2 },
-      'tensor blocks.0.ls1.gamma is a ViT with layer scale, which this version cannot run',
+      'tensor blocks.0.ls1.gamma is of a ViT with layer scale, which this version cannot run; name a plain ViT or DeiT',
     ],
     [
       'query-key norm',
       (shapes) => shapes.set('blocks.0.attn.q_norm.weight', [6]),
       { heads: 2 },
-      'tensor blocks.0.attn.q_norm.weight is a ViT with query-key norm, which this version cannot run',
+      'tensor blocks.0.attn.q_norm.weight is of a ViT with query-key norm, which this version cannot run; name a plain ViT or DeiT',
     ],
     [
       'tensors of something else',
       (shapes) => shapes.set('decoder.weight', [6]),
       { heads: 2 },
-      'tensor decoder.weight is not part of a plain ViT or DeiT, which this version cannot run',
+      '1 unexpected (decoder.weight); get the whole file, or name a plain ViT or DeiT',
     ],
   ])('refuses %s', (_, change, hints, message) => {
     expect(detect(change, hints)).toThrow(ModelError);

@@ -1,6 +1,7 @@
 /** Hugging Face's `preprocessor_config.json`: how images become pixel values. */
 import { z } from 'zod';
 import { ModelError } from '../../base/errors.js';
+import { MOST } from '../limits.js';
 import type { Preprocess } from '../spec.js';
 import { checkFields } from './json-file.js';
 
@@ -46,6 +47,7 @@ export function readPreprocessorConfig(
   { image, channels }: { readonly image: readonly [number, number]; readonly channels: number },
 ): ReadPreprocess {
   const fields = checkFields(schema, config, path);
+  checkSizes(fields, path);
   if (!fields.do_rescale || Math.abs(fields.rescale_factor * 255 - 1) > FACTOR_TOLERANCE) {
     const found = fields.do_rescale ? `rescale_factor ${fields.rescale_factor}` : 'do_rescale false';
     throw new ModelError(`${path}: pixel values must be divided by 255 (rescale_factor 1/255), found ${found}`);
@@ -77,24 +79,42 @@ function defaultFilter({ image_processor_type, feature_extractor_type }: z.outpu
   return /^DeiT/.test(image_processor_type ?? feature_extractor_type ?? '') ? 'bicubic' : 'bilinear';
 }
 
+/** @throws ModelError for sizes that no model's images have. */
+function checkSizes({ size, crop_size }: z.output<typeof schema>, path: string): void {
+  for (const [name, value] of Object.entries({ size, crop_size })) {
+    const sides = typeof value === 'number' ? [value] : [value?.height, value?.width, value?.shortest_edge];
+    const largest = Math.max(...sides.filter((side) => typeof side === 'number'));
+    if (largest > MOST.image) {
+      throw new ModelError(
+        `${path}: ${name} is ${largest} pixels, images may have at most ${MOST.image} a side; correct the file`,
+      );
+    }
+  }
+}
+
 type Resize = Pick<Preprocess, 'resize' | 'resize_mode'>;
 
 /** Undefined when the file's way does not end at the model's input. */
 function resizeOf(
-  { do_resize, do_center_crop, size, crop_size }: z.output<typeof schema>,
+  { do_resize, do_center_crop, size, crop_size, ...file }: z.output<typeof schema>,
   [height, width]: readonly [number, number],
 ): Resize | undefined {
   const crops = do_center_crop ?? (crop_size !== undefined && crop_size !== null);
   const target = crops && crop_size ? exact(crop_size) : undefined;
   if (crops && (target === undefined || target[0] !== height || target[1] !== width)) return undefined;
   if (!do_resize || size === undefined || size === null) return {};
-  if (typeof size === 'object' && 'shortest_edge' in size) {
-    const edge = size.shortest_edge as number;
+  const edge = typeof size === 'object' ? size.shortest_edge : isClip(file) ? size : undefined;
+  if (typeof edge === 'number') {
     return crops ? { resize: [edge, edge], resize_mode: 'shortest' } : undefined;
   }
   const [tall, wide] = exact(size) as [number, number];
   if (!crops && (tall !== height || wide !== width)) return undefined;
   return { resize: [tall, wide], resize_mode: 'squash' };
+}
+
+/** To CLIP's processors one number is the shortest edge, to others it is both. */
+function isClip({ image_processor_type, feature_extractor_type }: Partial<z.output<typeof schema>>): boolean {
+  return /^CLIP/.test(image_processor_type ?? feature_extractor_type ?? '');
 }
 
 function exact(size: Size): [number, number] | undefined {

@@ -89,7 +89,7 @@ export function sizesOfArgs(args: TimmArgs): StatedSize[] {
       ? []
       : [
           {
-            name: `model_args.mlp_ratio ${mlp_ratio}, which is`,
+            name: `model_args.mlp_ratio ${mlp_ratio}, which is hidden`,
             key: 'hidden' as const,
             value: mlp_ratio,
             times: 'width' as const,
@@ -99,7 +99,7 @@ export function sizesOfArgs(args: TimmArgs): StatedSize[] {
       ? []
       : [
           {
-            name: `model_args.fc_norm ${fc_norm}, which is`,
+            name: `model_args.fc_norm ${fc_norm}, which is final_norm`,
             key: 'final_norm' as const,
             value: fc_norm ? 'fc_norm' : 'norm',
           },
@@ -108,7 +108,7 @@ export function sizesOfArgs(args: TimmArgs): StatedSize[] {
       ? []
       : [
           {
-            name: `model_args.no_embed_class ${unplaced}, which is`,
+            name: `model_args.no_embed_class ${unplaced}, which is position_prefix`,
             key: 'position_prefix' as const,
             value: !unplaced,
           },

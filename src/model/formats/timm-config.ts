@@ -1,8 +1,9 @@
 /** timm's `config.json`: architecture, `model_args` and `pretrained_cfg`. */
 import { z } from 'zod';
 import { ModelError } from '../../base/errors.js';
+import { INTERPOLATIONS } from '../../base/resize-choices.js';
 import { quote } from '../../base/text.js';
-import { INTERPOLATIONS } from '../choices.js';
+import { MOST } from '../limits.js';
 import type { Preprocess } from '../spec.js';
 import { type Facts, namedOnly, numberedLabels, statedSizes } from './facts.js';
 import { checkFields } from './json-file.js';
@@ -47,7 +48,7 @@ export function readTimmConfig(config: Readonly<Record<string, unknown>>, path: 
   const args: TimmArgs = fields.model_args ?? {};
   const refuse = (name: string, value: unknown, known: string) =>
     new ModelError(
-      `${path}: ${name} is ${quote(String(value))}, which this version cannot run; known: ${known}; name such a model`,
+      `${path}: ${name} is ${quote(String(value))}, which this version cannot run; known: ${known}; name a checkpoint of that kind`,
     );
   const known = refusedArchitecture(architecture);
   if (known !== undefined) throw refuse('architecture', architecture, known);
@@ -69,7 +70,7 @@ export function readTimmConfig(config: Readonly<Record<string, unknown>>, path: 
     pool,
     qkvBias: args.qkv_bias,
     labels: labels && (Array.isArray(labels) ? namedOnly(labels) : numberedLabels(labels, 'label_names', path)),
-    ...preprocessOf(pretrained, image),
+    ...preprocessOf(pretrained, image, path),
     sizes: [...statedSizes([['num_classes', 'classes', args.num_classes ?? fields.num_classes]]), ...sizesOfArgs(args)],
   };
 }
@@ -82,17 +83,25 @@ function describe(value: unknown): string {
 function preprocessOf(
   pretrained: TimmConfig['pretrained_cfg'],
   image: readonly [number, number] | undefined,
+  path: string,
 ): Pick<Facts, 'preprocess' | 'notes'> {
   const { mean, std, interpolation, crop_mode: mode } = pretrained ?? {};
   if (mean === undefined || std === undefined) return {};
   const known = INTERPOLATIONS.find((each) => each === interpolation);
   const crop = pretrained?.crop_pct ?? DEFAULT_CROP;
+  const resize = image && ([Math.floor(image[0] / crop), Math.floor(image[1] / crop)] as [number, number]);
+  if (resize?.some((side) => side < 1 || side > MOST.image)) {
+    throw new ModelError(
+      `${path}: pretrained_cfg.crop_pct ${crop} resizes images to ${resize.join('x')} pixels, 1 to ${MOST.image} a side ` +
+        'are possible; correct the file',
+    );
+  }
   const isKnownMode = mode === undefined || mode === null || mode === 'center' || mode === 'squash';
   const preprocess: Preprocess = {
     mean,
     std,
     ...(known && { interpolation: known }),
-    ...(image && isKnownMode && { resize: [Math.floor(image[0] / crop), Math.floor(image[1] / crop)] }),
+    ...(resize && isKnownMode && { resize }),
     ...(image && isKnownMode && { resize_mode: mode === 'squash' ? ('squash' as const) : ('shortest' as const) }),
   };
   const notes = [

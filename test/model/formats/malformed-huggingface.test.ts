@@ -43,8 +43,7 @@ describe('Hugging Face', () => {
     await tensors((all) => all.delete(KEY));
     expect(await refusal(folder)).toEqual([
       ModelError,
-      `tensor ${KEY} is missing, though its other biases are there; if the model has none, wave convert --fill-bias puts ` +
-        'zeros there',
+      `is not the ViT that its other tensors tell of: 1 tensor missing (${KEY}); if the model has no such biases, wave convert --fill-bias puts zeros there`,
     ]);
     const { reading, values } = await loadModel(folder, { fillBias: true });
     expect(reading.filled).toEqual(['blocks.1.attn.qkv.bias']);
@@ -59,7 +58,7 @@ describe('Hugging Face', () => {
     await tensors((all) => all.delete(name));
     expect(await refusal(folder, { fillBias: true })).toEqual([
       ModelError,
-      `tensor ${name} is missing, though vit.encoder.layer.0.attention.attention.query.weight is there; get the whole file`,
+      `is not the ViT that its other tensors tell of: 1 tensor missing (${name}); get the whole file, or name a plain ViT or DeiT`,
     ]);
   });
 
@@ -107,12 +106,33 @@ describe('Hugging Face', () => {
   });
 
   it.each([
-    [{ model_type: 'swin' }, 'model_type is "swin", which this version cannot run; known: vit, deit'],
-    [{ hidden_act: 'quick_gelu' }, 'hidden_act is "quick_gelu", which this version cannot run; known: gelu'],
+    [
+      { model_type: 'swin' },
+      'model_type is "swin", which this version cannot run; known: vit, deit; name a ViT or DeiT',
+    ],
+    [
+      { hidden_act: 'quick_gelu' },
+      'hidden_act is "quick_gelu", which this version cannot run; known: gelu; name a model that was trained with it',
+    ],
     [{ id2label: { 1: 'a', 2: 'b' } }, 'id2label has 2 classes and no 0; number them from 0 without a gap'],
   ])('config.json with %o', async (fields, text) => {
     config(fields);
     expect(await refusal(folder)).toEqual([ModelError, `/config.json: ${text}`]);
+  });
+
+  it('heads and epsilon that config.json leaves out are those of transformers, and said to be', async () => {
+    config({ num_attention_heads: undefined, layer_norm_eps: undefined });
+    const { spec, reading } = await loadModel(folder);
+    const from = "transformers' default; config.json does not say";
+    expect([spec.heads, spec.eps, reading.headsFrom, reading.epsFrom]).toEqual([12, 1e-12, from, from]);
+    const given = await loadModel(folder, { heads: 3, eps: 0.02 });
+    expect(given.spec).toMatchObject({ heads: 3, eps: 0.02 });
+    expect(given.reading).toMatchObject({ headsFrom: '--heads', epsFrom: '--eps' });
+  });
+
+  it('an epsilon that no norm has', async () => {
+    config({ layer_norm_eps: 1 });
+    expect((await refusal(folder))[1]).toMatch(/^\/config\.json: layer_norm_eps: .*<1; correct the file$/);
   });
 
   it.each([

@@ -54,7 +54,10 @@ describe('timm', () => {
 
   it('a tensor that is missing', async () => {
     await tensors((all) => all.delete('blocks.1.mlp.fc2.bias'));
-    expect(await refusal(folder)).toEqual([ModelError, 'tensor blocks.1.mlp.fc2.bias [12] is missing']);
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      'is not the ViT that its other tensors tell of: 1 tensor missing (blocks.1.mlp.fc2.bias); get the whole file, or name a plain ViT or DeiT',
+    ]);
   });
 
   it('a block that is missing', async () => {
@@ -71,7 +74,7 @@ describe('timm', () => {
     await tensors((all) => all.delete('blocks.1.attn.qkv.bias'));
     expect(await refusal(folder)).toEqual([
       ModelError,
-      'tensor blocks.1.attn.qkv.bias is missing; if the model has none, wave convert --fill-bias puts zeros there',
+      'is not the ViT that its other tensors tell of: 1 tensor missing (blocks.1.attn.qkv.bias); if the model has no such biases, wave convert --fill-bias puts zeros there',
     ]);
     const { reading, values } = await loadModel(folder, { fillBias: true });
     expect(reading.filled).toEqual(['blocks.1.attn.qkv.bias']);
@@ -81,24 +84,55 @@ describe('timm', () => {
 
   it('a tensor of another shape', async () => {
     await tensors((all) => all.set('blocks.1.norm2.weight', zeros(11)));
-    expect(await refusal(folder)).toEqual([ModelError, 'blocks.1.norm2.weight must be [12], found [11]']);
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      'is not the ViT that its other tensors tell of: 1 of another shape (blocks.1.norm2.weight [11], expected [12]); get the whole file, or name a plain ViT or DeiT',
+    ]);
     await tensors((all) => all.set('pos_embed', zeros(17, 12)));
-    expect(await refusal(folder)).toEqual([ModelError, 'pos_embed must have 3 axes, found [17, 12]']);
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      'pos_embed must have 3 axes, found [17, 12]; name a ViT or DeiT',
+    ]);
   });
 
   it.each([
-    ['blocks.0.ls1.gamma', 'a ViT with layer scale'],
-    ['blocks.0.attn.q_norm.weight', 'a ViT with query-key norm'],
-    ['norm_pre.weight', 'a ViT with a norm before the blocks'],
-    ['rope.freqs', 'a ViT with rotary positions'],
-    ['blocks.0.mlp.fc1_g.weight', 'a ViT with a gated MLP'],
-    ['blocks.0.attn.relative_position_bias_table', 'a ViT with relative positions'],
-    ['attn_pool.q.weight', 'a ViT with attention pooling'],
-    ['aux_head.weight', 'not part of a plain ViT or DeiT'],
-    ['module.cls_token', 'not part of a plain ViT or DeiT'],
+    ['blocks.0.ls1.gamma', 'of a ViT with layer scale'],
+    ['blocks.0.attn.q_norm.weight', 'of a ViT with query-key norm'],
+    ['norm_pre.weight', 'of a ViT with a norm before the blocks'],
+    ['rope.freqs', 'of a ViT with rotary positions'],
+    ['blocks.0.mlp.fc1_g.weight', 'of a ViT with a gated MLP'],
+    ['blocks.0.attn.relative_position_bias_table', 'of a ViT with relative positions'],
+    ['attn_pool.q.weight', 'of a ViT with attention pooling'],
   ])('%s', async (name, what) => {
     await tensors((all) => all.set(name, zeros(12)));
-    expect(await refusal(folder)).toEqual([ModelError, `tensor ${name} is ${what}, which this version cannot run`]);
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      `tensor ${name} is ${what}, which this version cannot run; name a plain ViT or DeiT`,
+    ]);
+  });
+
+  it.each(['aux_head.weight', 'module.cls_token'])('%s', async (name) => {
+    await tensors((all) => all.set(name, zeros(12)));
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      `is not the ViT that its other tensors tell of: 1 unexpected (${name}); get the whole file, or name a plain ViT or DeiT`,
+    ]);
+  });
+
+  it('many tensors: how many of each kind, and the first three', async () => {
+    rmSync(join(folder, 'config.json'));
+    await tensors((all) => {
+      for (const name of [...all.keys()]) if (/^blocks\.1\.(norm2|mlp)/.test(name)) all.delete(name);
+      all.set('extra', zeros(2)).set('head.weight', zeros(5, 13));
+    });
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      'is not the ViT that its other tensors tell of: 6 tensors missing (blocks.1.norm2.weight; blocks.1.norm2.bias; ' +
+        'blocks.1.mlp.fc1.weight; ...), 1 unexpected (extra), 1 of another shape (head.weight [5, 13], expected [5, 12]); ' +
+        'get the whole file, or name a plain ViT or DeiT',
+    ]);
+    await tensors((all) => all.set('blocks.0.ls1.gamma', zeros(12)));
+    expect((await refusal(folder))[1]).toMatch(/^tensor blocks\.0\.ls1\.gamma is of a ViT with layer scale/);
   });
 
   it('a backbone without a classifier, and no ViT at all', async () => {
@@ -120,6 +154,18 @@ describe('timm', () => {
     [{ depth: 3 }, 'the tensors have depth 2, /config.json says model_args.depth 3'],
     [{ patch_size: 8 }, 'the tensors have patch 4, /config.json says model_args.patch_size 8'],
     [{ in_chans: 1 }, 'the tensors have channels 3, /config.json says model_args.in_chans 1'],
+    [{ class_token: false }, 'the tensors have class_token true, /config.json says model_args.class_token false'],
+    [{ reg_tokens: 4 }, 'the tensors have register_tokens 0, /config.json says model_args.reg_tokens 4'],
+    [
+      { no_embed_class: true },
+      'the tensors have position_prefix true, /config.json says model_args.no_embed_class true, which is position_prefix false',
+    ],
+    [
+      { fc_norm: true },
+      'the tensors have final_norm norm, /config.json says model_args.fc_norm true, which is final_norm fc_norm',
+    ],
+    [{ mlp_ratio: 3 }, 'the tensors have hidden 24, /config.json says model_args.mlp_ratio 3, which is hidden 36'],
+    [{ qkv_bias: false }, 'has tensor blocks.0.attn.qkv.bias, /config.json says qkv_bias false'],
     [{ num_classes: 10 }, 'the tensors have classes 5, /config.json says num_classes 10'],
   ])('config.json of another model: %o', async (fields, text) => {
     args(fields);
@@ -172,17 +218,76 @@ describe('timm', () => {
       /^\/config\.json: architecture is "vit_base_patch16_clip_quickgelu_224"/,
     ],
     [{ architecture: 'vit_so400m_patch16_siglip_gap_256' }, /^\/config\.json: architecture is "vit_so400m/],
-    [{ global_pool: 'map', model_args: {} }, /^\/config\.json: global_pool is "map".*known: token, avg$/],
+    [
+      { global_pool: 'map', model_args: {} },
+      /^\/config\.json: global_pool is "map".*known: token, avg; name a checkpoint of that kind$/,
+    ],
     [
       { model_args: { act_layer: 'quick_gelu' } },
-      /^\/config\.json: model_args\.act_layer is "quick_gelu".*known: gelu$/,
+      /^\/config\.json: model_args\.act_layer is "quick_gelu".*known: gelu; name a checkpoint of that kind$/,
     ],
     [{ model_args: { pool_include_prefix: true } }, /^\/config\.json: model_args\.pool_include_prefix is "true"/],
     [{ model_args: { num_heads: 'three' } }, /^\/config\.json: model_args\.num_heads: .*; correct the file$/],
-    [{ architecture: 3, model_type: 'clip' }, /^\/config\.json: model_type is "clip".*known: vit, deit$/],
+    [
+      { architecture: 3, model_type: 'clip' },
+      /^\/config\.json: model_type is "clip".*known: vit, deit; name a ViT or DeiT$/,
+    ],
   ])('config.json with %o', async (fields, text) => {
     config(fields);
     expect(await refusal(folder)).toEqual([ModelError, expect.stringMatching(text)]);
+  });
+
+  it.each([
+    ['block_fn', 'ResPostBlock'],
+    ['attn_layer', 'diff'],
+    ['mlp_layer', 'SwiGLU'],
+    ['norm_layer', 'rmsnorm'],
+    ['embed_norm_layer', 'layernorm'],
+    ['act_layer', 'gelu_tanh'],
+    ['pos_embed', 'none'],
+    ['init_values', 0.00001],
+    ['qk_norm', true],
+    ['pre_norm', true],
+    ['scale_attn_norm', true],
+    ['scale_mlp_norm', true],
+    ['final_norm', false],
+    ['proj_bias', false],
+  ])('model_args.%s %o, which is no plain ViT', async (name, value) => {
+    args({ [name]: value });
+    const [type, text] = await refusal(folder);
+    expect(type).toBe(ModelError);
+    expect(
+      text.startsWith(`/config.json: model_args.${name} is "${value === 0.00001 ? '0.00001' : value}", which`),
+    ).toBe(true);
+    expect(text).toMatch(/; name a checkpoint of that kind$/);
+  });
+
+  it('model_args that say what a plain ViT is', async () => {
+    args({
+      ...{ class_token: true, reg_tokens: 0, no_embed_class: false, fc_norm: null, mlp_ratio: 2, qkv_bias: true },
+      ...{ block_fn: 'Block', norm_layer: 'LayerNorm', act_layer: 'gelu', mlp_layer: null, attn_layer: '' },
+      ...{ init_values: null, qk_norm: false, pre_norm: false, final_norm: true, dynamic_img_size: true },
+    });
+    expect((await loadModel(folder)).spec.heads).toBe(3);
+  });
+
+  it.each(['vit_base_patch16_rpn_224', 'resnet50', 'eva02_tiny_patch14_224'])('architecture %s', async (name) => {
+    config({ architecture: name });
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      `/config.json: architecture is "${name}", which this version cannot run; known: plain ViTs and DeiTs of timm; name a ` +
+        'checkpoint of that kind',
+    ]);
+  });
+
+  it('names of classes whose numbers have a gap', async () => {
+    config({ label_names: { 0: 'a', 1: 'b', 2: 'c', 3: 'd', 10: 'e' } });
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      '/config.json: label_names has 5 classes and no 4; number them from 0 without a gap',
+    ]);
+    config({ label_names: { 4: 'e', 1: 'b', 0: 'a', 2: 'c', 3: 'd' } });
+    expect((await loadModel(folder)).spec.labels).toEqual(['a', 'b', 'c', 'd', 'e']);
   });
 
   it('config.json of the other library', async () => {
