@@ -50,6 +50,10 @@ describe('preprocessor_config.json', () => {
       { size: { shortest_edge: 256 }, crop_size: { height: 224, width: 224 } },
       { resize: [256, 256], resize_mode: 'shortest' },
     ],
+    [
+      { size: 256, crop_size: 224, feature_extractor_type: 'CLIPFeatureExtractor' },
+      { resize: [256, 256], resize_mode: 'shortest' },
+    ],
     [{ size: 224, do_resize: false }, {}],
   ])('%o', (config, wanted) => {
     expect(read(config)).toEqual({ preprocess: { ...HALF, interpolation: 'bicubic', ...wanted }, notes: [] });
