@@ -23,7 +23,7 @@ export function headsOf(stated: Stated, width: number): { readonly heads: number
   const named = facts?.named?.width === width ? facts.named : undefined;
   const heads = agreed('heads', hints.heads, facts?.heads ?? named?.heads, flag, stated);
   if (heads === undefined) {
-    throw new ModelError(`${source}: does not say how many attention heads it has; give ${flag} N`);
+    throw new ModelError(`${source}: does not say how many attention heads it has${orGive(stated, `${flag} N`)}`);
   }
   const field = facts?.heads === undefined ? named?.from : facts.headsFrom;
   return { heads, headsFrom: hints.heads === undefined ? `${facts?.from}: ${field}` : flag };
@@ -35,10 +35,14 @@ export function epsOf(stated: Stated, library: Library): { readonly eps: number;
   const eps = agreed('as epsilon', hints.eps, facts?.eps, '--eps', stated);
   if (eps !== undefined) return { eps, epsFrom: hints.eps === undefined ? `${facts?.from}` : '--eps' };
   if (library === 'timm') return { eps: TIMM_EPS, epsFrom: 'that of all timm ViTs' };
-  throw new ModelError(
-    `${source}: does not say the epsilon of its layer norms; put its config.json beside it, or convert it with ` +
-      'wave convert --eps NUMBER',
-  );
+  const convert = 'the epsilon to wave convert, --eps NUMBER';
+  throw new ModelError(`${source}: does not say the epsilon of its layer norms${orGive(stated, convert)}`);
+}
+
+/** The end of a message about something that neither tensors nor files say. */
+function orGive({ facts }: Stated, what: string): string {
+  if (facts) return `, nor does ${facts.from}; give ${what}`;
+  return `, and there is no config.json beside it; copy it there, or give ${what}`;
 }
 
 function agreed(
