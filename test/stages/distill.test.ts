@@ -330,7 +330,7 @@ describe('what is refused, with nothing written', () => {
       ([name, shape]) => [name, { dtype: 'F32', shape, data: values.get(name) as Float32Array }] as const,
     );
     await writeSafetensors(path, tensors);
-    await refused(distillation(), /bare\.safetensors: does not say .*; give --ancestor-heads N$/, path);
+    await refused(distillation(), /bare\.safetensors: does not say .*, or give --ancestor-heads N$/, path);
   });
 
   it.each([
