@@ -2,9 +2,9 @@
 
 /**
  * `bicubic` takes four neighbours whatever the sizes (Keys 1981 with a = -0.75). The antialiased filters widen with the
- * factor when they shrink, and are those of Pillow (bicubic with a = -0.5, Lanczos with three lobes).
+ * factor when they shrink, and are those of Pillow (bicubic with a = -0.5).
  */
-export const FILTERS = ['bicubic', 'antialiased-bicubic', 'antialiased-bilinear', 'antialiased-lanczos'] as const;
+export const FILTERS = ['bicubic', 'antialiased-bicubic', 'antialiased-bilinear'] as const;
 export type Filter = (typeof FILTERS)[number];
 
 /** An array as the axis that is resized sees it: `[outer, size, inner]`. */
@@ -76,7 +76,6 @@ interface Window {
 const WINDOWS: Readonly<Record<Exclude<Filter, 'bicubic'>, Window>> = {
   'antialiased-bicubic': { reach: 2, shape: (distance) => cubic(distance, -0.5) },
   'antialiased-bilinear': { reach: 1, shape: triangle },
-  'antialiased-lanczos': { reach: 3, shape: (distance) => sinc(distance) * sinc(distance / 3) },
 };
 
 /** All values under the filter; beyond the edge there is nothing, and the rest weighs more. */
@@ -100,8 +99,4 @@ function cubic(distance: number, a: number): number {
 
 function triangle(distance: number): number {
   return Math.max(0, 1 - Math.abs(distance));
-}
-
-function sinc(x: number): number {
-  return x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x);
 }

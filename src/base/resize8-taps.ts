@@ -1,12 +1,12 @@
 /** Which source pixels each pixel of a resized 8-bit image is made of, and their weights, in the numbers of Pillow. */
-
-/** Filters by Pillow's names. */
-export type Filter8 = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
+import type { Interpolation } from './resize-choices.js';
 
 /** Bits of a weight after the point: as many as leave room for 255 times the sum of the absolute weights. */
 export const BITS = 22;
 
-const FILTERS: Readonly<Record<Exclude<Filter8, 'nearest'>, readonly [reach: number, shape: (x: number) => number]>> = {
+const FILTERS: Readonly<
+  Record<Exclude<Interpolation, 'nearest'>, readonly [reach: number, shape: (x: number) => number]>
+> = {
   bilinear: [1, (x) => Math.max(0, 1 - Math.abs(x))],
   bicubic: [2, (x) => cubic(Math.abs(x))],
   lanczos: [3, (x) => (Math.abs(x) < 3 ? sinc(x) * sinc(x / 3) : 0)],
@@ -34,7 +34,7 @@ export function tapsOf(
   to: number,
   start: number,
   count: number,
-  filter: Exclude<Filter8, 'nearest'>,
+  filter: Exclude<Interpolation, 'nearest'>,
 ): Taps {
   const [reach, shape] = FILTERS[filter];
   const scale = size / to;

@@ -3,9 +3,8 @@
  * of 22 bits, columns before rows, each pass rounded to 8 bits. Models are trained on pixels that were made this way.
  */
 import { readFileSync } from 'node:fs';
-import { BITS, endOf, type Filter8, type Taps, tapsOf } from './resize8-taps.js';
-
-export type { Filter8 } from './resize8-taps.js';
+import type { Interpolation } from './resize-choices.js';
+import { BITS, endOf, type Taps, tapsOf } from './resize8-taps.js';
 
 /** 8-bit pixels `[height, width, channels]`. */
 export interface Pixels8 {
@@ -28,7 +27,7 @@ export interface Resizing {
   readonly box: Piece;
   readonly size: readonly [number, number];
   readonly crop: Piece;
-  readonly filter: Filter8;
+  readonly filter: Interpolation;
 }
 
 /** Only what ends in `crop` is computed; the result is the same as if all were. */

@@ -1,5 +1,5 @@
 /** The flags that several commands share, each defined once. A command lists those that make sense for it. */
-import { INTERPOLATIONS, RESIZE_MODES } from '../model/choices.js';
+import { INTERPOLATIONS, RESIZE_MODES } from '../base/resize-choices.js';
 import type { Flag } from './command.js';
 
 export const model: Flag = {

@@ -1,6 +1,6 @@
 /** What the flags of `flags.PREPROCESSING` and those for image sizes say. */
 import { ConfigError } from '../base/errors.js';
-import { INTERPOLATIONS, RESIZE_MODES } from '../model/choices.js';
+import { INTERPOLATIONS, RESIZE_MODES } from '../base/resize-choices.js';
 import type { PreprocessChanges } from '../model/preprocess.js';
 import type { Arguments } from './arguments.js';
 

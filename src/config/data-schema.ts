@@ -1,6 +1,7 @@
 /** The `data:` block: where images come from and how they are prepared. */
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
+import { INTERPOLATIONS, RESIZE_MODES } from '../base/resize-choices.js';
 import { parseRandAugment } from './rand-augment.js';
 
 const path = z.string().min(1);
@@ -33,8 +34,6 @@ const side = z.int().min(1).max(16_384);
 const share = z.number().positive().max(1);
 const range = (least: z.ZodNumber) => z.tuple([least, least]);
 
-const FILTERS = ['nearest', 'bilinear', 'bicubic', 'lanczos'] as const;
-
 /** Random changes to training images; test images never change. */
 const augmentSchema = z.strictObject({
   pad_crop: z.int().min(0).default(0).describe('pixels of black border added before a random crop; 0 = off'),
@@ -50,7 +49,7 @@ const augmentSchema = z.strictObject({
     .default(null)
     .describe('train on random pieces, resized to the input; null = off'),
   interpolation: z
-    .enum([...FILTERS, 'random'])
+    .enum([...INTERPOLATIONS, 'random'])
     .nullable()
     .default(null)
     .describe('filter in training; random = bilinear or bicubic, drawn each time; null = resize.interpolation'),
@@ -94,10 +93,10 @@ function refusal(check: () => unknown): string | null {
 
 /** From an image of any size to the model's input, in evaluation. */
 const resizeSchema = z.strictObject({
-  mode: z.enum(['shortest', 'squash']).default('shortest').describe('shortest keeps proportions, squash does not'),
+  mode: z.enum(RESIZE_MODES).default('shortest').describe('shortest keeps proportions, squash does not'),
   crop_pct: share.default(0.875).describe('side of the central crop over the side that images are resized to'),
   interpolation: z
-    .enum(FILTERS)
+    .enum(INTERPOLATIONS)
     .default('bicubic')
     .describe('filter; also in training, unless augment.interpolation says otherwise'),
 });

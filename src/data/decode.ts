@@ -9,19 +9,23 @@ export interface Picture {
   readonly channels: number;
 }
 
+/** What of a file is followed beside its pixels. */
+export type Look = 'stored' | 'upright';
+
 /** Largest image that is decoded, in pixels; beyond it a small file can claim all memory. */
 const MAX_PIXELS = 100_000_000;
 /** Types of values whose black and white are known; floats may reach from 0 to 1, to 255 or anywhere. */
 const DEPTHS: ReadonlySet<string> = new Set(['uchar', 'ushort']);
 
 /**
- * Decodes the first frame of an image file. As in PyTorch's image folders, the EXIF orientation and colour profiles are
- * not followed and transparency is dropped; palettes and grey become RGB, and so does CMYK, by Pillow's simple rule. 16
- * bits become 8 by dropping the lower ones.
+ * Decodes the first frame of an image file. As in PyTorch's image folders, colour profiles are not followed; palettes and
+ * grey become RGB, and so does CMYK, by Pillow's simple rule. 16 bits become 8 by dropping the lower ones.
  *
+ * @param look `stored`: as in those folders, the EXIF orientation is not followed and transparency is dropped; `upright`:
+ * the image is turned as its orientation says, and what is transparent becomes black
  * @throws Error saying in one line why the bytes are no image, without naming it.
  */
-export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
+export async function decodePicture(bytes: Uint8Array, look: Look = 'stored'): Promise<Picture> {
   if (bytes.length === 0) throw new Error('the file is empty');
   const sharp = await decoder();
   try {
@@ -29,9 +33,11 @@ export async function decodePicture(bytes: Uint8Array): Promise<Picture> {
     const { depth, space } = isPlain(bytes) ? {} : await file.metadata();
     if (depth !== undefined && !DEPTHS.has(depth)) throw new Error(`values of type ${depth}, expected 8 or 16 bits`);
     const isCmyk = space === 'cmyk';
+    const isUpright = look === 'upright';
+    const turned = isUpright ? file.autoOrient() : file;
     const converted = isCmyk
-      ? file.pipelineColourspace('cmyk').toColourspace('cmyk')
-      : file.removeAlpha().toColourspace('srgb');
+      ? turned.pipelineColourspace('cmyk').toColourspace('cmyk')
+      : (isUpright ? turned.flatten({ background: '#000' }) : turned.removeAlpha()).toColourspace('srgb');
     const { data, info } = await converted.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     const { height, width, channels } = info;
     if (isCmyk) return { data: withoutInk(data, channels), height, width, channels: 3 };

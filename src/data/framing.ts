@@ -1,6 +1,8 @@
 /** Which piece of an image a model sees: drawn at random in training, the centre in evaluation. */
+
+import type { Interpolation, ResizeMode } from '../base/resize-choices.js';
 import type { Rng } from '../base/rng.js';
-import type { Box, Framing, Interpolation } from './picture.js';
+import type { Box, Framing } from './picture.js';
 
 /** Filters of training images; `random`: bilinear or bicubic, drawn for each image. */
 export type TrainInterpolation = Interpolation | 'random';
@@ -34,7 +36,7 @@ export function randomBox({ scale, ratio }: RandomResizedCrop, height: number, w
   const own = width / height;
   const wide = own > ratio[1] ? Math.round(height * ratio[1]) : width;
   const tall = own < ratio[0] ? Math.round(width / ratio[0]) : height;
-  return centre(height, width, Math.min(tall, height), Math.min(wide, width));
+  return centre(height, width, tall, wide);
 }
 
 /** The framing of a training image that pieces are taken of. */
@@ -53,8 +55,9 @@ function between(from: number, to: number, rng: Rng): number {
   return from + (to - from) * rng.uniform();
 }
 
-/** The central piece; an odd rest lies as Pillow and torchvision put it. */
-function centre(height: number, width: number, tall: number, wide: number): Box {
+/** The central piece, at most the whole; an odd rest lies as Pillow and torchvision put it. */
+function centre(height: number, width: number, wantedTall: number, wantedWide: number): Box {
+  const [tall, wide] = [Math.min(wantedTall, height), Math.min(wantedWide, width)];
   const half = (rest: number) => roundHalfEven(rest / 2);
   return { top: half(height - tall), left: half(width - wide), height: tall, width: wide };
 }
@@ -72,20 +75,34 @@ export interface EvalFraming {
   /** Height and width that images are resized to before the centre is taken. */
   readonly resize: readonly [number, number];
   /** `shortest`: in proportion, until both sides are at least those; `squash`: to exactly those. */
-  readonly mode: 'shortest' | 'squash';
+  readonly mode: ResizeMode;
   readonly interpolation: Interpolation;
 }
 
-/** The framing of an image of this size in evaluation. */
+/**
+ * The framing of an image of this size in evaluation: the centre of the resized image, on black where that is smaller than
+ * the input (an odd pixel of it at the end), as torchvision's `CenterCrop`.
+ */
 export function evalFraming(settings: EvalFraming, height: number, width: number): Framing {
   const { image, resize, mode, interpolation } = settings;
   const size = mode === 'squash' ? resize : covering(resize, height, width);
   if (size[0] === image[0] && size[1] === image[1]) return { size, interpolation };
-  return { size, interpolation, crop: centre(size[0], size[1], image[0], image[1]) };
+  const crop = centre(size[0], size[1], image[0], image[1]);
+  const [below, beside] = [image[0] - crop.height, image[1] - crop.width];
+  if (below === 0 && beside === 0) return { size, interpolation, crop };
+  const canvas = { top: Math.floor(below / 2), left: Math.floor(beside / 2), height: image[0], width: image[1] };
+  return { size, interpolation, crop, canvas };
 }
 
-/** In proportion: the side that needs the larger factor fits exactly, the other is cut off to whole pixels. */
+/**
+ * In proportion, until both sides are covered. For a square, torchvision's `Resize(side)`: the longer side loses its
+ * fraction. For an oblong, timm's `ResizeKeepRatio`: both sides are rounded.
+ */
 function covering([tall, wide]: readonly [number, number], height: number, width: number): [number, number] {
-  if (wide * height >= tall * width) return [Math.max(tall, Math.trunc((wide * height) / width)), wide];
-  return [tall, Math.max(wide, Math.trunc((tall * width) / height))];
+  if (tall === wide) {
+    const longer = (long: number, short: number) => Math.trunc((tall * long) / short);
+    return height <= width ? [tall, longer(width, height)] : [longer(height, width), wide];
+  }
+  const factor = Math.min(height / tall, width / wide);
+  return [Math.max(1, roundHalfEven(height / factor)), Math.max(1, roundHalfEven(width / factor))];
 }

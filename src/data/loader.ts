@@ -4,7 +4,14 @@
  */
 import { ConfigError, DataError } from '../base/errors.js';
 import { WorkerPool } from '../base/worker-pool.js';
-import { type Assembled, Assembler, type AssemblyJob, type AssemblySpec, imagesOf } from './assemble.js';
+import {
+  type Assembled,
+  Assembler,
+  type AssemblyJob,
+  type AssemblySpec,
+  type BrokenImage,
+  imagesOf,
+} from './assemble.js';
 import type { Dataset } from './dataset.js';
 import { epochOrder } from './order.js';
 import { checkPatchShape } from './patches.js';
@@ -67,6 +74,12 @@ export interface Batch {
   readonly index: number;
 }
 
+/** A batch, and the images of it that could not be read. */
+interface Made {
+  readonly batch: Batch;
+  readonly broken: readonly BrokenImage[];
+}
+
 /** Gives the batches of a data set, epoch by epoch. `close` ends its threads. */
 export class Loader {
   /** Batches in every epoch. */
@@ -125,17 +138,17 @@ export class Loader {
     }
     const order = this.#order(epoch);
     const ahead = this.#prefetch;
-    const queue: Promise<Batch>[] = [];
+    const queue: Promise<Made>[] = [];
     let next = startBatch;
     const fill = (length: number) => {
       while (queue.length < length && next < this.batchesPerEpoch) queue.push(this.#make(order, epoch, next++));
     };
     for (let index = startBatch; index < this.batchesPerEpoch; index++) {
       fill(Math.max(1, ahead));
-      const batch = await queue.shift();
+      const made = await queue.shift();
       // Before the caller gets to work, so that the threads have as much to do as they may.
       fill(ahead);
-      if (batch) yield batch;
+      if (made) yield this.#checked(made);
     }
   }
 
@@ -161,27 +174,34 @@ export class Loader {
     return repeats === 1 ? shuffled : shuffled.map((_, place) => shuffled[Math.floor(place / repeats)]);
   }
 
-  #make(order: Uint32Array, epoch: number, index: number): Promise<Batch> {
-    const { batch, dataset, mode } = this.#options;
+  #make(order: Uint32Array, epoch: number, index: number): Promise<Made> {
+    const { batch, dataset } = this.#options;
     const indices = order.slice(index * batch, (index + 1) * batch);
     const made = this.#assemble({ epoch, batch: index, indices }).then(({ patches, broken, mix }) => {
       const shown = indices.slice();
-      for (const { slot, index: unread, reason, substitute } of broken) {
-        this.#report(unread, reason);
-        if (substitute !== undefined) shown[slot] = substitute;
-        else if (mode === 'train') throw new DataError('not one image of a batch can be read; check the data');
-      }
+      for (const { slot, substitute } of broken) if (substitute !== undefined) shown[slot] = substitute;
       const labels = new Int32Array(batch);
       shown.forEach((sample, slot) => {
         labels[slot] = dataset.source.labels[sample];
       });
       for (const { slot, substitute } of broken) if (substitute === undefined) labels[slot] = -1;
       const found = { patches, labels, size: indices.length, indices: shown, epoch, index };
-      return mix ? { ...found, mix } : found;
+      return { batch: mix ? { ...found, mix } : found, broken };
     });
     // A batch made ahead may fail after its loop was left; whoever awaits it still gets the error.
     made.catch(() => undefined);
     return made;
+  }
+
+  /** Tells of broken images in the order of the batches, whichever thread was done first. */
+  #checked({ batch, broken }: Made): Batch {
+    for (const { index, reason, substitute } of broken) {
+      this.#report(index, reason);
+      if (substitute === undefined && this.#options.mode === 'train') {
+        throw new DataError('not one image of a batch can be read; check the data');
+      }
+    }
+    return batch;
   }
 
   /** @throws DataError unless such images are to be left out. */

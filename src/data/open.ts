@@ -1,6 +1,7 @@
 /** From the `data:` block of a configuration to a data set. */
 import { ConfigError } from '../base/errors.js';
 import type { DataConfig } from '../config/index.js';
+import { MOST } from '../model/limits.js';
 import { augmentFrom } from './augment/from-config.js';
 import { openCifar } from './cifar.js';
 import { checkSameNames, readClassNames } from './class-names.js';
@@ -72,6 +73,11 @@ function imageSize({ image }: DataConfig, source: ImageSource): readonly [number
 /** timm's rule: the side before the crop is the input's over `crop_pct`, in whole pixels. */
 function framingFor({ resize: { mode, crop_pct, interpolation } }: DataConfig, image: readonly [number, number]) {
   const resize = [Math.floor(image[0] / crop_pct), Math.floor(image[1] / crop_pct)] as const;
+  if (resize.some((side) => side > MOST.image)) {
+    throw new ConfigError(
+      `data.resize.crop_pct: ${crop_pct} resizes images to ${resize.join('x')} pixels, at most ${MOST.image} a side; raise it`,
+    );
+  }
   return { image, resize, mode, interpolation };
 }
 

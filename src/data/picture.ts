@@ -1,6 +1,7 @@
 /** From the bytes of an image, a file or raw pixels, to pixels of the size that a model takes. */
-import { type Filter8, resize8 } from '../base/resize8.js';
-import { decodePicture, greyOf, type Picture } from './decode.js';
+import type { Interpolation } from '../base/resize-choices.js';
+import { resize8 } from '../base/resize8.js';
+import { decodePicture, greyOf, type Look, type Picture } from './decode.js';
 import type { RawShape } from './records.js';
 
 export type { Picture } from './decode.js';
@@ -21,15 +22,24 @@ export interface Framing {
   readonly size: readonly [number, number];
   /** Piece of the resized image that is kept; absent: all of it. */
   readonly crop?: Box;
+  /** A black picture of this height and width, and where in it the piece is put; absent: the piece is the picture. */
+  readonly canvas?: Box;
   readonly interpolation: Interpolation;
 }
 
-/** Filters that images are resized with, by the names that timm and Pillow give them. */
-export const INTERPOLATIONS = ['nearest', 'bilinear', 'bicubic', 'lanczos'] as const satisfies readonly Filter8[];
-export type Interpolation = (typeof INTERPOLATIONS)[number];
+/** Largest image that resizing may lead to, in pixels; beyond it one long line claims all memory. */
+const MAX_RESIZED = 100_000_000;
 
 /** Decides what is done to an image once its height and width are known. */
 export type Framer = (height: number, width: number) => Framing;
+
+/** What {@link readPicture} has to know. */
+interface Reading {
+  readonly raw?: RawShape | undefined;
+  readonly channels: number;
+  readonly look?: Look;
+  readonly frame: Framer;
+}
 
 /**
  * Decodes and frames one image: the pixels are those of Pillow and torchvision, bit by bit where both decode a file to
@@ -37,17 +47,38 @@ export type Framer = (height: number, width: number) => Framing;
  *
  * @param raw shape of the pixels, for bytes that are not an image file
  * @param channels 1 or 3 for image files; those of `raw` otherwise
- * @throws Error saying in one line why the bytes are no image, without naming it.
+ * @param look what of an image file is followed; default: `stored`
+ * @throws Error saying in one line why the bytes are no image, or that it cannot be resized so, without naming it.
  */
-export async function readPicture(
-  bytes: Uint8Array,
-  { raw, channels, frame }: { readonly raw?: RawShape | undefined; readonly channels: number; readonly frame: Framer },
-): Promise<Picture> {
-  const found = raw ? interleaved(bytes, raw) : await decodePicture(bytes);
+export async function readPicture(bytes: Uint8Array, { raw, channels, look, frame }: Reading): Promise<Picture> {
+  const found = raw ? interleaved(bytes, raw) : await decodePicture(bytes, look);
   const image = !raw && channels === 1 ? greyOf(found) : found;
-  const { box, size, crop, interpolation: filter } = frame(image.height, image.width);
-  const all = ([height, width]: readonly [number, number]): Box => ({ top: 0, left: 0, height, width });
-  return resize8(image, { box: box ?? all([image.height, image.width]), size, crop: crop ?? all(size), filter });
+  const { box, size, crop, canvas, interpolation: filter } = frame(image.height, image.width);
+  const whole = { box: box ?? all(image.height, image.width), size, crop: crop ?? all(...size), filter };
+  // Columns come first, so that a high image may be larger on the way than in the end.
+  for (const [height, width] of [size, [whole.box.height, whole.crop.width] as const]) {
+    if (height * width > MAX_RESIZED) {
+      throw new Error(
+        `an image of ${image.height}x${image.width} would be resized to ${height}x${width}, more than ${MAX_RESIZED} pixels`,
+      );
+    }
+  }
+  const resized = resize8(image, whole);
+  return canvas ? onBlack(resized, canvas) : resized;
+}
+
+function all(height: number, width: number): Box {
+  return { top: 0, left: 0, height, width };
+}
+
+/** The picture at its place in a larger, black one. */
+function onBlack({ data, height, width, channels }: Picture, canvas: Box): Picture {
+  const out = new Uint8Array(canvas.height * canvas.width * channels);
+  const row = width * channels;
+  for (let y = 0; y < height; y++) {
+    out.set(data.subarray(y * row, (y + 1) * row), ((canvas.top + y) * canvas.width + canvas.left) * channels);
+  }
+  return { data: out, height: canvas.height, width: canvas.width, channels };
 }
 
 /** `[channels, height, width]` as `[height, width, channels]`. */

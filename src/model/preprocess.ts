@@ -1,6 +1,7 @@
 /** How images become pixel values: from a configuration, and changed by what a user says. */
 import { ConfigError } from '../base/errors.js';
-import type { Interpolation, ResizeMode } from './choices.js';
+import type { Interpolation, ResizeMode } from '../base/resize-choices.js';
+import { MOST } from './limits.js';
 import type { ModelSpec, Preprocess } from './spec.js';
 
 /** One value may stand for all channels. */
@@ -31,7 +32,7 @@ export function changedPreprocess(
   { image, channels, preprocess }: Pick<ModelSpec, 'image' | 'channels' | 'preprocess'>,
   changes: PreprocessChanges,
 ): Preprocess | undefined {
-  checkChanges(changes, channels);
+  checkChanges(changes, image, channels);
   const mean = changes.mean ?? preprocess?.mean;
   const std = changes.std ?? preprocess?.std;
   const { cropPct, interpolation, resizeMode } = changes;
@@ -54,7 +55,11 @@ function missingFlags(mean: unknown, std: unknown): string {
   return [...(mean === undefined ? ['--mean'] : []), ...(std === undefined ? ['--std'] : [])].join(' and ');
 }
 
-function checkChanges({ mean, std, cropPct }: PreprocessChanges, channels: number): void {
+function checkChanges(
+  { mean, std, cropPct }: PreprocessChanges,
+  image: readonly [number, number],
+  channels: number,
+): void {
   for (const [flag, values] of [['--mean', mean] as const, ['--std', std] as const]) {
     if (values === undefined || values.length === 1 || values.length === channels) continue;
     throw new ConfigError(
@@ -65,5 +70,11 @@ function checkChanges({ mean, std, cropPct }: PreprocessChanges, channels: numbe
   if (std?.some((value) => value <= 0)) throw new ConfigError(`--std: must be above 0, found ${std.join(',')}`);
   if (cropPct !== undefined && !(cropPct > 0 && cropPct <= 1)) {
     throw new ConfigError(`--crop-pct: must be above 0 and at most 1, found ${cropPct}`);
+  }
+  const side = Math.floor(Math.max(...image) / (cropPct ?? 1));
+  if (side > MOST.image) {
+    throw new ConfigError(
+      `--crop-pct: ${cropPct} of ${image.join('x')} resizes images to ${side} pixels a side, at most ${MOST.image}; raise it`,
+    );
   }
 }

@@ -1,6 +1,9 @@
 /** A model for another image size: its position embedding resized to the new grid of patches. */
+
+import { ModelError } from '../base/errors.js';
 import { type Filter, resampleAxis } from '../base/resample.js';
 import type { PositionFilter } from './choices.js';
+import { MOST } from './limits.js';
 import { geometry, type ModelSpec } from './spec.js';
 
 export { POSITION_FILTER_NAMES, type PositionFilter } from './choices.js';
@@ -21,7 +24,7 @@ interface Model {
  * The spec for `image`: where images were resized before the crop, they are in the same proportion to the new size.
  *
  * @param image height and width, pixels
- * @throws ModelError when patches do not divide it.
+ * @throws ModelError when patches do not divide it, or the size before the crop becomes too large.
  */
 export function resizedSpec(spec: ModelSpec, image: readonly [number, number]): ModelSpec {
   const resized: ModelSpec = { ...spec, image: [...image], ...resizedPreprocess(spec, image) };
@@ -66,5 +69,11 @@ function resizedPreprocess({ preprocess, image: [height, width] }: ModelSpec, im
   if (!preprocess || !resize) return {};
   const scaled = (side: number, from: number, to: number) => Math.max(to, Math.round((side * to) / from));
   const sides: [number, number] = [scaled(resize[0], height, image[0]), scaled(resize[1], width, image[1])];
+  if (sides.some((side) => side > MOST.image)) {
+    throw new ModelError(
+      `model: before the crop to ${image.join('x')} images would be resized to ${sides.join('x')} pixels, at most ` +
+        `${MOST.image} a side; choose a smaller image`,
+    );
+  }
   return { preprocess: { ...preprocess, resize: sides } };
 }

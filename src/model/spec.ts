@@ -1,7 +1,7 @@
 /** What a ViT looks like: sizes, tokens and pooling. Stored as JSON in `wave.spec` of a model checkpoint. */
 import { z } from 'zod';
 import { ModelError } from '../base/errors.js';
-import { INTERPOLATIONS, RESIZE_MODES } from './choices.js';
+import { INTERPOLATIONS, RESIZE_MODES } from '../base/resize-choices.js';
 import { MOST, sizeUpTo } from './limits.js';
 
 const side = sizeUpTo(MOST.image);

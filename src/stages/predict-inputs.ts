@@ -24,6 +24,9 @@ export interface InputPart {
 const INPUT_TENSOR = 'input';
 const IMAGE_EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.gif', '.tif', '.tiff', '.avif']);
 
+/** Images decoded side by side; each lies in memory whole before it is resized. */
+const AT_A_TIME = 4;
+
 /** One file to read. */
 export interface InputFile {
   readonly path: string;
@@ -92,18 +95,23 @@ async function namesIn(folder: string): Promise<string[]> {
   }
 }
 
-/** Image files, decoded side by side. */
+/** Image files, some of them decoded side by side. */
 async function imagePart(paths: readonly string[], spec: ModelSpec, preprocess: Preprocess): Promise<InputPart> {
   const [height, width] = spec.image;
   const { channels } = spec;
   const table = normaliseTable(preprocess.mean, preprocess.std, channels);
   const area = height * width;
   const values = new Float32Array(paths.length * channels * area);
-  const decoded = await Promise.all(paths.map((path) => decodeImage(path, { channels, height, width }, preprocess)));
-  decoded.forEach((pixels, image) => {
-    const start = image * channels * area;
-    for (let i = 0; i < pixels.length; i++) values[start + i] = table[Math.floor(i / area) * 256 + pixels[i]];
-  });
+  let next = 0;
+  const work = async () => {
+    while (next < paths.length) {
+      const image = next++;
+      const pixels = await decodeImage(paths[image] as string, { channels, height, width }, preprocess);
+      const start = image * channels * area;
+      for (let i = 0; i < pixels.length; i++) values[start + i] = table[Math.floor(i / area) * 256 + pixels[i]];
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(AT_A_TIME, paths.length) }, work));
   return { origins: paths.map((input) => ({ input, index: 0 })), values };
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type Filter8, type Pixels8, resize8 } from '#wave/base/resize8.js';
+import { INTERPOLATIONS } from '#wave/base/resize-choices.js';
+import { type Pixels8, resize8 } from '#wave/base/resize8.js';
 
 /** Pixels that follow from their place, so that any mix-up shows. */
 function pattern(height: number, width: number, channels: number): Pixels8 {
@@ -20,10 +21,8 @@ function cut({ data, width, channels }: Pixels8, top: number, left: number, heig
   return Uint8Array.from(rows.flat());
 }
 
-const FILTERS: readonly Filter8[] = ['nearest', 'bilinear', 'bicubic', 'lanczos'];
-
 describe('resize8', () => {
-  it.each(FILTERS)('computes in a crop what all of the image has there: %s', (filter) => {
+  it.each(INTERPOLATIONS)('computes in a crop what all of the image has there: %s', (filter) => {
     for (const channels of [1, 3, 4]) {
       for (const [height, width] of [
         [23, 31],
@@ -41,7 +40,7 @@ describe('resize8', () => {
     }
   });
 
-  it.each(FILTERS)('sees nothing beyond the box: %s', (filter) => {
+  it.each(INTERPOLATIONS)('sees nothing beyond the box: %s', (filter) => {
     const image = pattern(30, 33, 3);
     const box = { top: 4, left: 7, height: 12, width: 15 };
     const size = [20, 8] as const;
@@ -52,7 +51,7 @@ describe('resize8', () => {
     );
   });
 
-  it.each(FILTERS)('gives each channel what a grey image of it gives: %s', (filter) => {
+  it.each(INTERPOLATIONS)('gives each channel what a grey image of it gives: %s', (filter) => {
     const image = pattern(41, 29, 3);
     const size = [13, 50] as const;
     const crop = all({ height: 13, width: 50 });
@@ -63,7 +62,7 @@ describe('resize8', () => {
     }
   });
 
-  it.each(FILTERS)('keeps an image whose size stays, and one colour whatever the size: %s', (filter) => {
+  it.each(INTERPOLATIONS)('keeps an image whose size stays, and one colour whatever the size: %s', (filter) => {
     const image = pattern(11, 12, 3);
     const same = resize8(image, { box: all(image), size: [11, 12], crop: all(image), filter });
     expect(same.data).toEqual(image.data);

@@ -1,11 +1,19 @@
 /** `wave data` on folders of a few images whose every pixel is known, and on drawn ones. */
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DataListing, DataStatistics, Samples } from '#wave/index.js';
-import { onlyDocument, wave } from './support.js';
+import {
+  type DataListing,
+  type DataStatistics,
+  evaluateSchema,
+  InterruptedError,
+  loadConfig,
+  measureData,
+} from '#wave/index.js';
+import { result } from './data-support.js';
+import { wave } from './support.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'wave-data-'));
 const at = (...names: string[]) => join(folder, ...names);
@@ -36,14 +44,6 @@ beforeAll(async () => {
   const synthetic = { image: 8, channels: 3, classes: 3, train: 32, test: 6 };
   writeFileSync(at('drawn.yaml'), `data: { source: synthetic, synthetic: ${JSON.stringify(synthetic)} }\n`);
 });
-
-async function result<Result>(words: readonly string[]): Promise<Result> {
-  const { code, stdout, stderr } = await wave(['data', ...words, '--json', '--quiet']);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  const document = onlyDocument(stdout) as { ok: boolean; result: Result };
-  expect(document.ok).toBe(true);
-  return document.result;
-}
 
 describe('wave data ls', () => {
   it('tells splits, classes and how many images each has', async () => {
@@ -182,6 +182,13 @@ describe('wave data stats', () => {
     expect(found).toMatchObject({ split: 'test', measured: 2, mean: [0.5, 0, 0], std: [0.5, 0, 0] });
   });
 
+  it('stops when it is asked to', async () => {
+    const { data } = loadConfig({ schema: evaluateSchema, file: at('folder.yaml') });
+    const context = { emit: () => undefined, signal: AbortSignal.abort(), command: 'test' };
+    const measured = measureData({ data, seed: 0 }, { split: 'train' }, context);
+    await expect(measured).rejects.toThrow(InterruptedError);
+  });
+
   it('prints facts, and a table of what cannot be read', async () => {
     const { code, stdout, stderr } = await wave(['data', 'stats', '--config', at('folder.yaml'), '--quiet']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -219,72 +226,6 @@ describe('wave data stats', () => {
     const words = ['stats', '--config', at('folder.yaml'), '--set', `data.train.folder=${at('bad')}`];
     const found = await result<DataStatistics>(words);
     expect(found).toMatchObject({ broken: { count: 2 }, width: null, height: null, sizes: [] });
-  });
-});
-
-describe('--samples', () => {
-  const words = ['stats', '--config', at('drawn.yaml')];
-
-  it('draws the images that a model sees', async () => {
-    const path = at('samples.png');
-    const { samples } = await result<DataStatistics & { samples: Samples }>([...words, '--samples', path]);
-    expect(samples).toEqual({ path, images: 32 });
-    // 8 pixels are enlarged to 96; without random changes they are those of the source.
-    const { data, info } = await sharp(path).raw().toBuffer({ resolveWithObject: true });
-    expect(info).toMatchObject({ width: 6 + 8 * 102, height: 6 + 4 * (96 + 20 + 6), channels: 3 });
-    const { syntheticSource, Loader, openData } = await import('#wave/index.js');
-    const { loadConfig, evaluateSchema } = await import('#wave/index.js');
-    const config = loadConfig({ schema: evaluateSchema, file: at('drawn.yaml') });
-    const dataset = await openData(config.data, 'train', { seed: 0 });
-    const loader = new Loader({ dataset, mode: 'train', batch: 8, patch: 8, seed: 0, workers: 0 });
-    const { image, channels, classes } = config.data.synthetic;
-    const source = syntheticSource({ image, channels, classes, seed: 0, split: 'train', count: 32 });
-    const pixels = new Uint8Array(3 * 64);
-    let tile = 0;
-    for await (const { indices } of loader.epoch(0)) {
-      for (const index of indices) {
-        source.read(index, pixels);
-        const [top, left] = [6 + Math.floor(tile / 8) * 122, 6 + (tile % 8) * 102];
-        for (let y = 0; y < 8; y++) {
-          for (let x = 0; x < 8; x++) {
-            const found = ((top + y * 12 + 5) * info.width + left + x * 12 + 5) * 3;
-            const expected = [0, 1, 2].map((c) => pixels[c * 64 + y * 8 + x]);
-            expect([...data.subarray(found, found + 3)]).toEqual(expected);
-          }
-        }
-        tile++;
-      }
-    }
-    expect(tile).toBe(32);
-    await loader.close();
-  });
-
-  it('draws what is mixed and changed otherwise than what is not, and the same every time', async () => {
-    const bytes = async (name: string, ...sets: string[]) => {
-      await result([...words, '--samples', at(name), ...sets.flatMap((set) => ['--set', set])]);
-      return (await sharp(at(name)).raw().toBuffer()).toString('base64');
-    };
-    const [plainSheet, mixed] = [await bytes('a.png'), await bytes('b.png', 'data.augment.mixup=0.8')];
-    expect(mixed).not.toBe(plainSheet);
-    expect(await bytes('c.png', 'data.augment.mixup=0.8')).toBe(mixed);
-  });
-
-  it('leaves out what cannot be read', async () => {
-    const path = at('folder.png');
-    const found = await result<{ samples: Samples }>(['stats', '--config', at('folder.yaml'), '--samples', path]);
-    expect(found.samples.images).toBe(6);
-  });
-
-  it('refuses a file that is there, and one that is not to be a PNG, before it measures', async () => {
-    writeFileSync(at('there.png'), 'mine');
-    const there = await wave(['data', ...words, '--samples', at('there.png')]);
-    expect(there).toMatchObject({ code: 2, stdout: '' });
-    expect(there.stderr).toBe(`wave: error: ${at('there.png')}: is already there; --force replaces it\n`);
-    await result([...words, '--samples', at('there.png'), '--force']);
-    const jpeg = await wave(['data', ...words, '--samples', at('s.jpg')]);
-    expect(jpeg).toMatchObject({ code: 2 });
-    expect(jpeg.stderr).toBe(`wave: error: ${at('s.jpg')}: the samples are a PNG; end it in .png\n`);
-    expect(existsSync(at('s.jpg'))).toBe(false);
   });
 });
 

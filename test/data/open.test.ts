@@ -75,6 +75,14 @@ describe('openData', () => {
     );
   });
 
+  it('refuses to resize images to sizes that nobody has', async () => {
+    await expect(openData(synthetic({ resize: { crop_pct: 1e-4 } }), 'test', { seed: 0 })).rejects.toThrow(
+      new ConfigError(
+        'data.resize.crop_pct: 0.0001 resizes images to 80000x80000 pixels, at most 16384 a side; raise it',
+      ),
+    );
+  });
+
   it('names the block that is missing for a split', async () => {
     await expect(openData(idx(), 'test', { seed: 0 })).rejects.toThrow(
       'data.test: the test split is needed; give data.test.images and data.test.labels',

@@ -3,8 +3,9 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import type { Interpolation } from '#wave/base/resize-choices.js';
 import { evalFraming } from '#wave/data/framing.js';
-import { type Interpolation, readPicture } from '#wave/data/picture.js';
+import { readPicture } from '#wave/data/picture.js';
 
 const folder = new URL('fixtures/pictures/', import.meta.url);
 

@@ -84,6 +84,24 @@ describe('preprocessing', () => {
   });
 });
 
+describe('an odd margin of the crop', () => {
+  // transformers begins at floor(margin / 2), torchvision at the even one of the two: they differ by turns.
+  it.each([
+    [3, 1],
+    [1, 0],
+    [2, 0],
+    [0, 0],
+  ])('of %i pixels is told %i times for Hugging Face', async (margin, times) => {
+    const preprocess = { mean: [0.5], std: [0.5] };
+    const [height, width] = SMALL.image;
+    const resize: [number, number] = [height + margin, width + margin];
+    const model = await saved(folder, { ...SMALL, preprocess: { ...preprocess, resize, resize_mode: 'squash' } });
+    const { warnings } = await checkExport(model, hf, out());
+    expect(warnings).toHaveLength(times);
+    for (const warning of warnings) expect(warning).toMatch(/its crop lies one pixel beside/);
+  });
+});
+
 describe('epsilon', () => {
   it('of another size than timm has is measured', async () => {
     const spec = { ...SMALL, eps: 1e-3 };

@@ -319,7 +319,7 @@ describe('an input that cannot be used is refused in one line that names it', ()
   it.each([
     ['a file that is not there', 'none.png', undefined, /no such file/],
     ['a folder without images', 'empty/', '', /holds no images/],
-    ['an empty file', 'empty.png', '', /cannot be decoded/],
+    ['an empty file', 'empty.png', '', /the file is empty/],
     ['a text', 'text.png', 'not an image', /cannot be decoded/],
   ])('%s', async (_what, name, content, message) => {
     if (name.endsWith('/')) mkdirSync(at(name), { recursive: true });

@@ -9,7 +9,7 @@ import { valuesFor, withPrefixRows, withTokenNorm } from './equivalent.js';
 import { checkReadBack, SHARDS_FILE, WEIGHTS_FILE, writeJson, writeWeights } from './files.js';
 import type { ExportFormat } from './format.js';
 import { imageProcessor } from './huggingface-processor.js';
-import { classNames, fullPreprocess } from './preprocessing.js';
+import { classNames, type FullPreprocess, fullPreprocess } from './preprocessing.js';
 
 /** A classifier of transformers, and what it calls its tensors. */
 interface Architecture {
@@ -38,7 +38,7 @@ export const huggingFaceFormat: ExportFormat = {
       files: [WEIGHTS_FILE, PREPROCESSOR_FILE, CONFIG_FILE],
       clashes: [SHARDS_FILE],
       spec: { ...sizes, preprocess, ...(labels && { labels: [...labels] }) },
-      warnings: [],
+      warnings: cropWarnings(spec.image, preprocess, source),
     };
   },
 
@@ -87,6 +87,18 @@ function architectureOf(spec: ModelSpec, source: string): Architecture {
     return { ...DEIT, name: 'DeiTForImageClassification', names: { ...DEIT.names, distillation: 'token' } };
   }
   return { ...VIT, name: 'ViTForImageClassification' };
+}
+
+/**
+ * transformers rounds half a pixel of margin down, timm and this suite to the even number: of margins that leave 3 when
+ * divided by 4 the crops begin at different pixels.
+ */
+function cropWarnings(image: readonly [number, number], { resize }: FullPreprocess, source: string): string[] {
+  if (!resize.some((side, axis) => (side - (image[axis] as number)) % 4 === 3)) return [];
+  return [
+    `${source}: images are resized to ${resize.join('x')} and cropped to ${image.join('x')}; of the odd margin ` +
+      'transformers takes one pixel less above or to the left, so its crop lies one pixel beside; --crop-pct says otherwise',
+  ];
 }
 
 /** The `config.json` of a model. */

@@ -1,6 +1,7 @@
 /** Hugging Face's `preprocessor_config.json`: how images become pixel values. */
 import { z } from 'zod';
 import { ModelError } from '../../base/errors.js';
+import { MOST } from '../limits.js';
 import type { Preprocess } from '../spec.js';
 import { checkFields } from './json-file.js';
 
@@ -46,6 +47,7 @@ export function readPreprocessorConfig(
   { image, channels }: { readonly image: readonly [number, number]; readonly channels: number },
 ): ReadPreprocess {
   const fields = checkFields(schema, config, path);
+  checkSizes(fields, path);
   if (!fields.do_rescale || Math.abs(fields.rescale_factor * 255 - 1) > FACTOR_TOLERANCE) {
     const found = fields.do_rescale ? `rescale_factor ${fields.rescale_factor}` : 'do_rescale false';
     throw new ModelError(`${path}: pixel values must be divided by 255 (rescale_factor 1/255), found ${found}`);
@@ -75,6 +77,19 @@ export function readPreprocessorConfig(
 /** The filter of a file that does not say: that of the class which it is for. */
 function defaultFilter({ image_processor_type, feature_extractor_type }: z.output<typeof schema>) {
   return /^DeiT/.test(image_processor_type ?? feature_extractor_type ?? '') ? 'bicubic' : 'bilinear';
+}
+
+/** @throws ModelError for sizes that no model's images have. */
+function checkSizes({ size, crop_size }: z.output<typeof schema>, path: string): void {
+  for (const [name, value] of Object.entries({ size, crop_size })) {
+    const sides = typeof value === 'number' ? [value] : [value?.height, value?.width, value?.shortest_edge];
+    const largest = Math.max(...sides.filter((side) => typeof side === 'number'));
+    if (largest > MOST.image) {
+      throw new ModelError(
+        `${path}: ${name} is ${largest} pixels, images may have at most ${MOST.image} a side; correct the file`,
+      );
+    }
+  }
 }
 
 type Resize = Pick<Preprocess, 'resize' | 'resize_mode'>;

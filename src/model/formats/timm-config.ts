@@ -1,7 +1,8 @@
 /** timm's `config.json`: architecture, `model_args` and `pretrained_cfg`. */
 import { z } from 'zod';
 import { ModelError } from '../../base/errors.js';
-import { INTERPOLATIONS } from '../choices.js';
+import { INTERPOLATIONS } from '../../base/resize-choices.js';
+import { MOST } from '../limits.js';
 import type { Preprocess } from '../spec.js';
 import { type Facts, namedOnly, statedSizes } from './facts.js';
 import { checkFields, sides } from './json-file.js';
@@ -92,7 +93,7 @@ export function readTimmConfig(config: Readonly<Record<string, unknown>>, path: 
     pool,
     qkvBias: args?.qkv_bias,
     labels: labels && namedOnly(Array.isArray(labels) ? labels : Object.values(labels)),
-    ...preprocessOf(pretrained, image),
+    ...preprocessOf(pretrained, image, path),
     sizes: statedSizes([
       ['model_args.embed_dim', 'width', args?.embed_dim],
       ['model_args.depth', 'depth', args?.depth],
@@ -107,17 +108,25 @@ export function readTimmConfig(config: Readonly<Record<string, unknown>>, path: 
 function preprocessOf(
   pretrained: TimmConfig['pretrained_cfg'],
   image: readonly [number, number] | undefined,
+  path: string,
 ): Pick<Facts, 'preprocess' | 'notes'> {
   const { mean, std, interpolation, crop_mode: mode } = pretrained ?? {};
   if (mean === undefined || std === undefined) return {};
   const known = INTERPOLATIONS.find((each) => each === interpolation);
   const crop = pretrained?.crop_pct ?? DEFAULT_CROP;
+  const resize = image && ([Math.floor(image[0] / crop), Math.floor(image[1] / crop)] as [number, number]);
+  if (resize?.some((side) => side < 1 || side > MOST.image)) {
+    throw new ModelError(
+      `${path}: pretrained_cfg.crop_pct ${crop} resizes images to ${resize.join('x')} pixels, 1 to ${MOST.image} a side ` +
+        'are possible; correct the file',
+    );
+  }
   const isKnownMode = mode === undefined || mode === null || mode === 'center' || mode === 'squash';
   const preprocess: Preprocess = {
     mean,
     std,
     ...(known && { interpolation: known }),
-    ...(image && isKnownMode && { resize: [Math.floor(image[0] / crop), Math.floor(image[1] / crop)] }),
+    ...(resize && isKnownMode && { resize }),
     ...(image && isKnownMode && { resize_mode: mode === 'squash' ? ('squash' as const) : ('shortest' as const) }),
   };
   const notes = [

@@ -1,7 +1,8 @@
 /** How images are prepared, as config.json and preprocessor_config.json say it, and as flags change it. */
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '#wave/base/errors.js';
+import { ConfigError, ModelError } from '#wave/base/errors.js';
 import { readPreprocessorConfig } from '#wave/model/formats/preprocessor-config.js';
+import { readTimmConfig } from '#wave/model/formats/timm-config.js';
 import { loadModelSpec } from '#wave/model/load.js';
 import { changedPreprocess, type PreprocessChanges } from '#wave/model/preprocess.js';
 import type { Preprocess } from '#wave/model/spec.js';
@@ -78,9 +79,38 @@ describe('preprocessor_config.json', () => {
     expect([preprocess.interpolation, said.length]).toEqual([filter, notes]);
   });
 
+  it.each([
+    [{ size: 1_000_000 }, 'size is 1000000 pixels'],
+    [{ size: { shortest_edge: 1_000_000 }, crop_size: 224 }, 'size is 1000000 pixels'],
+    [{ size: { height: 224, width: 16_385 } }, 'size is 16385 pixels'],
+    [{ size: 256, crop_size: { height: 20_000, width: 224 } }, 'crop_size is 20000 pixels'],
+  ])('%o is refused', (config, found) => {
+    expect(() => read(config)).toThrow(
+      new ModelError(`FILE: ${found}, images may have at most 16384 a side; correct the file`),
+    );
+  });
+
   it('without normalisation', () => {
     const { preprocess } = read({ do_normalize: false, image_mean: undefined });
     expect(preprocess).toMatchObject({ mean: [0, 0, 0], std: [1, 1, 1] });
+  });
+});
+
+describe("timm's crop_pct", () => {
+  const read = (crop_pct: number) =>
+    readTimmConfig({ architecture: 'x', pretrained_cfg: { ...HALF, input_size: [3, 224, 224], crop_pct } }, 'FILE');
+
+  it.each([
+    [0.0001, '2240000x2240000'],
+    [225, '0x0'],
+  ])('%d is refused', (crop, size) => {
+    expect(() => read(crop)).toThrow(
+      new ModelError(
+        `FILE: pretrained_cfg.crop_pct ${crop} resizes images to ${size} pixels, 1 to 16384 a side are possible; ` +
+          'correct the file',
+      ),
+    );
+    expect(read(0.014).preprocess?.resize).toEqual([16_000, 16_000]);
   });
 });
 
@@ -119,6 +149,10 @@ describe('changes', () => {
     [{ std: [0.5, 0, 0.5] }, '--std: must be above 0, found 0.5,0,0.5'],
     [{ cropPct: 0 }, '--crop-pct: must be above 0 and at most 1, found 0'],
     [{ cropPct: 1.5 }, '--crop-pct: must be above 0 and at most 1, found 1.5'],
+    [
+      { cropPct: 1e-6 },
+      '--crop-pct: 0.000001 of 224x160 resizes images to 224000000 pixels a side, at most 16384; raise it',
+    ],
   ])('%o', (changes, message) => {
     expect(() => change(changes)).toThrow(new ConfigError(message));
   });
