@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArtifactKind } from './artifact.js';
-import { INDEX_FILE, MODEL_FILE } from './open.js';
+import { INDEX_FILE, MODEL_FILE } from './model-file.js';
 
 /** What {@link openSafetensors} looks for in a folder. */
 const MODEL_NAMES = [MODEL_FILE, INDEX_FILE];

@@ -32,12 +32,18 @@ function bytes(...prefix: number[]): (head: Buffer) => boolean {
   return (head) => head.subarray(0, wanted.length).equals(wanted);
 }
 
+/** How a pickle of PyTorch becomes a safetensors file. */
+export const PICKLE_RECIPE =
+  'convert it where PyTorch is at hand: safetensors.torch.save_file(torch.load(FILE, weights_only=True), "model.safetensors"), ' +
+  'with ["model"] or ["state_dict"] after torch.load(...) where the weights stand under such a key';
 const PICKLE_REMEDY = {
-  safetensors:
-    'convert it where PyTorch is at hand: safetensors.torch.save_file(torch.load(FILE, weights_only=True), "model.safetensors")',
+  safetensors: PICKLE_RECIPE,
   onnx: 'export the model where PyTorch is at hand: torch.onnx.export',
 } as const;
-const GET_SAFETENSORS = 'get the safetensors version of the model';
+export const GET_SAFETENSORS = 'get the safetensors version of the model';
+/** Where an ONNX model will do. */
+export const ONNX_USES =
+  '(a classifier in a file that ends in .onnx can be an ancestor of distill and fit, or be measured by eval)';
 const GET_ONNX = 'get the ONNX version of the model';
 
 /** First bytes of the fields of an ONNX model that may follow the version of the format. */
@@ -119,7 +125,7 @@ const SIGNATURES: readonly Signature[] = [
     code: 'OtherFormat',
     what: 'is an ONNX model',
     remedy: {
-      safetensors: `its weights cannot be taken over: ${GET_SAFETENSORS} (a classifier in a file that ends in .onnx can be an ancestor of distill and fit, or be measured by eval)`,
+      safetensors: `its weights cannot be taken over: ${GET_SAFETENSORS} ${ONNX_USES}`,
     },
     // The version of the format, then any other field of the model.
     matches: (head) => head[0] === 0x08 && head[1] >= 1 && head[1] < 32 && ONNX_FIELDS.includes(head[2]),

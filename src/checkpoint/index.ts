@@ -17,8 +17,9 @@ export { CheckpointError, type CheckpointErrorCode, type FormatErrorCode, type O
 export { roundToBf16, roundToF16 } from './half.js';
 export type { TensorInfo } from './header.js';
 export { type Lineage, type LineageFacts, type LineageParent, makeLineage } from './lineage.js';
+export { INDEX_FILE, MODEL_FILE } from './model-file.js';
 export type { NumberArray } from './numbers.js';
-export { INDEX_FILE, MODEL_FILE, openSafetensors, parseSafetensors } from './open.js';
+export { openSafetensors, parseSafetensors } from './open.js';
 export type { SafetensorsReader } from './reader.js';
 export type { DimensionSlice } from './slice.js';
 export type { MemoryTensor, TensorData, TensorInput } from './tensor-input.js';

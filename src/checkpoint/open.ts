@@ -6,9 +6,10 @@ import { errorCodeOf } from '../base/io-error.js';
 import { printable } from '../base/text.js';
 import { type ByteSource, ioError, MemorySource, openFileSource } from './byte-source.js';
 import { CheckpointError } from './errors.js';
-import { recogniseForeign, SNIFF_BYTES } from './foreign.js';
+import { GET_SAFETENSORS, ONNX_USES, PICKLE_RECIPE, recogniseForeign, SNIFF_BYTES } from './foreign.js';
 import { type Header, readHeader, readHeaderLength } from './header.js';
 import { LENGTH_BYTES } from './limits.js';
+import { INDEX_FILE, MODEL_FILE } from './model-file.js';
 import { isOnnxPath } from './onnx-path.js';
 import { type SafetensorsReader, SingleFileReader } from './reader.js';
 import { openIndex } from './sharded.js';
@@ -16,12 +17,6 @@ import { openIndex } from './sharded.js';
 /** `owner/name`, as timm and transformers take it. */
 const HUB_NAME =
   /^(?:hf-hub:)?([A-Za-z0-9][\w.-]*)\/([A-Za-z0-9][\w.-]*?)(?<!\.safetensors|\.json|\.bin|\.pth?|\.onnx)$/;
-
-/** Name that is looked for in a folder first. */
-export const MODEL_FILE = 'model.safetensors';
-
-/** Name that is looked for in a folder second: the index of a model in several files. */
-export const INDEX_FILE = 'model.safetensors.index.json';
 
 /** End of the name of an index. */
 const INDEX_SUFFIX = '.safetensors.index.json';
@@ -134,11 +129,11 @@ function describeFolder(names: readonly string[]): string {
   }
   const pickle = names.find((name) => PICKLE_NAME.test(name));
   if (pickle !== undefined) {
-    return `${lacks}, only ${printable(pickle)}, a PyTorch pickle that is not read; convert it to safetensors first`;
+    return `${lacks}, only ${printable(pickle)}, a PyTorch pickle that is not read; ${PICKLE_RECIPE}`;
   }
   const onnx = names.find(isOnnxPath);
   if (onnx !== undefined) {
-    return `${lacks}, only ${printable(onnx)}, an ONNX model; where a classifier will do, name that file itself`;
+    return `${lacks}, only ${printable(onnx)}, an ONNX model, whose weights cannot be taken over; ${GET_SAFETENSORS} ${ONNX_USES}`;
   }
   return `${lacks}; check the path`;
 }

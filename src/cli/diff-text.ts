@@ -29,10 +29,16 @@ export function limitExceeded({ differences, largest }: CheckpointDiff, limit: n
   const found = [
     ...uncomparable(differences),
     ...(largest !== null && largest.difference > limit
-      ? [`a difference of ${largest.difference} in ${largest.name}`]
+      ? [`a difference of ${beyond(largest.difference, limit)} in ${largest.name}`]
       : []),
   ];
   return found.length === 0 ? undefined : found.join(', ');
+}
+
+/** Three digits, unless they hide that the limit is exceeded. */
+function beyond(difference: number, limit: number): string {
+  const short = number(difference);
+  return Number(short) > limit ? short : String(difference);
 }
 
 /** `identical`, `same values; ...`, or how many tensors differ and by how much. */
@@ -61,8 +67,14 @@ function* besides({ a, b, spec, lineage, metadata, differences, names }: Checkpo
     return `${name} differs: ${paths.join(', ')}${more}`;
   };
   if (spec.length > 0) yield listed('spec', spec);
-  if (metadata.length > 0) yield listed('metadata', metadata);
+  const told = worthTelling(metadata);
+  if (told.length > 0) yield listed('metadata', told);
   if (lineage.length > 0) yield listed('lineage', lineage);
+}
+
+/** Without a `format` that only one of two files has: it names the library that wrote a file, and tells nothing of the model. */
+function worthTelling(metadata: readonly FieldDifference[]): readonly FieldDifference[] {
+  return metadata.filter(({ path, a, b }) => path !== 'format' || (a !== undefined && b !== undefined));
 }
 
 /** What no tolerance lets pass, counted. */
@@ -95,7 +107,7 @@ function library({ library: name }: DiffSide): string {
 }
 
 function fields({ spec, lineage, metadata }: CheckpointDiff): string {
-  const all = Object.entries({ spec, lineage, metadata }).flatMap(([record, found]) =>
+  const all = Object.entries({ spec, lineage, metadata: worthTelling(metadata) }).flatMap(([record, found]) =>
     found.map(({ path, a, b }) => [`${record}.${path}`, value(a), value(b)]),
   );
   return all.length === 0 ? '' : capped([{ name: 'field' }, { name: 'A' }, { name: 'B' }], all);

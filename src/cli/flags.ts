@@ -25,7 +25,7 @@ export const ancestor: Flag = {
 /** An ancestor that is asked for its answers alone. */
 export const answeringAncestor: Flag = {
   ...ancestor,
-  description: `${ancestor.description}; or any image classifier in a file that ends in .onnx`,
+  description: `${ancestor.description}; or any image classifier in a file that ends in .onnx, or a folder with model.onnx`,
 };
 
 export const templates: Flag = {

@@ -1,5 +1,6 @@
 /** Loads a configuration: defaults < recipe < `extends:` files < file < `--set` < named flags, checked as a whole. */
 import type { z } from 'zod';
+import { withoutReplaced } from './alternatives.js';
 import { inputSchema } from './expected.js';
 import { FileReader } from './files.js';
 import { problemsOf } from './issues.js';
@@ -59,7 +60,7 @@ export function readSettings<S extends z.ZodType>(options: LoadConfigOptions<S>)
     const name = flagNames[path] ?? `--${path.slice(path.lastIndexOf('.') + 1).replaceAll('_', '-')}`;
     if (value !== undefined) tree = applyFlag(tree, name, path, value, ++layer, target);
   }
-  return { tree, problems, incomplete };
+  return { tree: withoutReplaced(tree, reader.layers), problems, incomplete };
 }
 
 /**

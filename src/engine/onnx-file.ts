@@ -79,6 +79,15 @@ export async function openOnnxFile(
 }
 
 /**
+ * The metadata of a model, without running it.
+ *
+ * @throws CheckpointError when it cannot be read or is no ONNX model.
+ */
+export async function onnxMetadata(path: string): Promise<ReadonlyMap<string, string>> {
+  return readOnnxHeader(await bytesOf(path), path).metadata;
+}
+
+/**
  * All files that a model is in: its own, and those beside it that hold its weights.
  *
  * @throws CheckpointError when it is no ONNX model, or one without its external data.

@@ -118,18 +118,29 @@ function ownImage(config: ModelConfig): [number, number] | undefined {
   return typeof image === 'number' ? [image, image] : image;
 }
 
+const NEW_HEAD = 'change one of them, or give the model a new head for these classes: wave finetune';
+
 /** How to speak of a model that does not fit. */
 export interface Fitted {
   /** What the model is: `model` by default. */
   readonly role?: string;
   /** What to do about images of another size; default: `change one of them`. */
   readonly remedy?: string;
+  /** Where the model is from; then a message names it, and how it gets another head. */
+  readonly source?: string;
+}
+
+/** How images of a size that the patches of a model do not divide are brought to one that they do: the model's own. */
+export function resizeRemedy({ image: [height, width], patch }: Pick<ModelSpec, 'image' | 'patch'>): string {
+  const image = height === width ? `data.image=${height}` : `'data.image=[${height}, ${width}]'`;
+  return `bring them to a multiple of ${patch}, such as --set ${image}`;
 }
 
 /** What to do about images of another size than those of a model that was read from `path`. */
-export function convertRemedy(path: string, { patch }: ModelSpec, image: readonly [number, number]): string {
+export function convertRemedy(path: string, spec: ModelSpec, image: readonly [number, number]): string {
+  const { patch } = spec;
   if (image.some((side) => side % patch !== 0)) {
-    return `its patches of ${patch} do not divide that size: use images that they divide, or another model`;
+    return `its patches of ${patch} do not divide that size: ${resizeRemedy(spec)}, or use another model`;
   }
   return `make one of that size: wave convert ${path} --image ${image.join('x')} --out FILE`;
 }
@@ -140,13 +151,13 @@ export function convertRemedy(path: string, { patch }: ModelSpec, image: readonl
 export function checkFits(
   spec: ModelSpec,
   data: Omit<DataFacts, 'preprocess'>,
-  { role = 'model', remedy }: Fitted = {},
+  { role = 'model', remedy, source }: Fitted = {},
 ): void {
   const refuse = (what: string, model: string | number, found: string | number, advice = 'change one of them') => {
-    throw new ConfigError(`${role} and data: the ${role} has ${what} ${model}, the data ${found}; ${advice}`);
+    throw new ConfigError(`${source ?? role} and data: the ${role} has ${what} ${model}, the data ${found}; ${advice}`);
   };
   if (spec.channels !== data.channels) refuse('channels', spec.channels, data.channels);
-  if (spec.classes !== data.classes) refuse('classes', spec.classes, data.classes);
+  if (spec.classes !== data.classes) refuse('classes', spec.classes, data.classes, source && NEW_HEAD);
   if (spec.image[0] !== data.image[0] || spec.image[1] !== data.image[1]) {
     refuse('image size', spec.image.join('x'), data.image.join('x'), remedy);
   }

@@ -30,7 +30,7 @@ export function headsOf(stated: Stated, width: number): { readonly heads: number
       `${source}: ${implied.heads} attention heads (${implied.from}) do not divide the width ${width}; give ${flag} N`,
     );
   }
-  throw new ModelError(`${source}: does not say how many attention heads it has; give ${flag} N`);
+  throw new ModelError(`${source}: does not say how many attention heads it has${orGive(stated, `${flag} N`)}`);
 }
 
 /** @throws ConfigError when file and user contradict each other; ModelError when nobody says it. */
@@ -40,10 +40,14 @@ export function epsOf(stated: Stated, library: Library): { readonly eps: number;
   if (eps !== undefined) return { eps, epsFrom: hints.eps === undefined ? `${facts?.from}` : '--eps' };
   if (facts?.impliedEps) return { eps: facts.impliedEps.eps, epsFrom: facts.impliedEps.from };
   if (library === 'timm') return { eps: TIMM_EPS, epsFrom: 'that of all timm ViTs' };
-  throw new ModelError(
-    `${source}: does not say the epsilon of its layer norms; put its config.json beside it, or convert it with ` +
-      'wave convert --eps NUMBER',
-  );
+  const convert = 'the epsilon to wave convert, --eps NUMBER';
+  throw new ModelError(`${source}: does not say the epsilon of its layer norms${orGive(stated, convert)}`);
+}
+
+/** The end of a message about something that neither tensors nor files say. */
+function orGive({ facts }: Stated, what: string): string {
+  if (facts) return `, nor does ${facts.from}; give ${what}`;
+  return `, and there is no config.json beside it; copy it there, or give ${what}`;
 }
 
 function agreed(

@@ -1,6 +1,6 @@
 /** The ancestor in a distillation: opened, measured, and asked for its logits. */
 import { ConfigError, InterruptedError, ModelError } from '../base/errors.js';
-import { isOnnxPath } from '../checkpoint/onnx-path.js';
+import { onnxModelAt } from '../checkpoint/onnx-path.js';
 import { type Dataset, Loader } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
 import { checkFits, convertRemedy } from '../model/config.js';
@@ -124,11 +124,12 @@ export async function openAncestor(
 ): Promise<Ancestor> {
   const { source, image, channels } = dataset;
   const { mean, std } = settings.data;
-  if (isOnnxPath(path)) {
+  const onnx = onnxModelAt(path);
+  if (onnx !== undefined) {
     if (heads !== undefined) {
       throw new ConfigError(`${path}: ${ANCESTOR_HEADS_FLAG} is for a ViT checkpoint, not an ONNX model; leave it out`);
     }
-    const classifier = await OnnxClassifier.open(path, settings, onnxData(settings.data, dataset));
+    const classifier = await OnnxClassifier.open(onnx, settings, onnxData(settings.data, dataset));
     return new OnnxAncestor(classifier, source.classes);
   }
   const vit = await loadModel(path, { headsFlag: ANCESTOR_HEADS_FLAG, ...(heads === undefined ? {} : { heads }) });

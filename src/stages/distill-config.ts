@@ -121,16 +121,23 @@ export function referenceModel(
   }, 'auxiliary');
 }
 
-/** @throws ConfigError naming the sizes of the auxiliary model that are missing where no ancestor has them. */
-export function checkOwnSizes({ depth, width, heads, patch }: z.output<typeof auxiliarySchema>) {
-  if (depth !== null && width !== null && heads !== null && patch !== null) return { depth, width, heads, patch };
+/** The sizes of the auxiliary model that are missing where no ancestor has them, in words; undefined when none is. */
+export function missingSizes({ depth, width, heads, patch }: z.output<typeof auxiliarySchema>): string | undefined {
   const missing = Object.entries({ depth, width, heads, patch }).flatMap(([name, value]) =>
     value === null ? [`auxiliary.${name}`] : [],
   );
-  throw new ConfigError(
+  if (missing.length === 0) return undefined;
+  return (
     `${missing.join(', ')}: ${missing.length === 1 ? 'is' : 'are'} missing; an ONNX ancestor has no sizes that the ` +
-      'auxiliary model could take over',
+    'auxiliary model could take over'
   );
+}
+
+/** @throws ConfigError as {@link missingSizes} says. */
+export function checkOwnSizes(auxiliary: z.output<typeof auxiliarySchema>) {
+  const { depth, width, heads, patch } = auxiliary;
+  if (depth !== null && width !== null && heads !== null && patch !== null) return { depth, width, heads, patch };
+  throw new ConfigError(missingSizes(auxiliary) ?? 'auxiliary: sizes are missing');
 }
 
 /** The bank's layout for an ancestor. */

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
 import { mebibytes } from '../base/text.js';
-import { isOnnxPath } from '../checkpoint/onnx-path.js';
+import { onnxModelAt } from '../checkpoint/onnx-path.js';
 import { checkEngine, createEngine } from '../engine/create.js';
 import type { LoadedModel } from '../model/load.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -23,9 +23,9 @@ import { type Ancestor, measureAncestor, openAncestor, rememberWherePaid } from 
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
 import { bankFor, writeBank } from './distill-bank.js';
-import { checkOwnSizes, distillShape } from './distill-config.js';
+import { distillShape, missingSizes } from './distill-config.js';
 import { distilledModels, drawModel, sizeLabel } from './distill-sizes.js';
-import { onnxShape } from './onnx-config.js';
+import { givesProblem, onnxShape } from './onnx-config.js';
 import { withOpened } from './opened.js';
 import { peakMemory } from './peak-memory.js';
 import { openLoaders, openRunData, type RunData, runLineage } from './run-data.js';
@@ -102,14 +102,37 @@ export function checkDistill(
   if (kd.weight === 0 && ce.weight === 0) {
     throw new ConfigError('kd.weight and ce.weight: both are 0, which leaves no loss; raise one of them');
   }
-  if (ancestor === undefined || !isOnnxPath(ancestor)) return;
-  if (start === 'closed-form') {
-    throw new ConfigError(
-      `start: closed-form is made of the ancestor's weights, and ${ancestor} has none that can be taken over; leave it ` +
-        'out, or choose random',
-    );
-  }
-  checkOwnSizes(auxiliary);
+  const path = ancestor === undefined ? undefined : onnxModelAt(ancestor);
+  const problems = path === undefined ? [] : onnxProblems({ start, auxiliary }, path);
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'));
+}
+
+/** What is wrong with the settings for an ancestor without weights. */
+function onnxProblems({ start, auxiliary }: Pick<DistillConfig, 'start' | 'auxiliary'>, path: string): string[] {
+  const sizes = missingSizes(auxiliary);
+  return [
+    ...(start === 'closed-form'
+      ? [
+          `start: closed-form is made of the ancestor's weights, and ${path} has none that can be taken over; choose ` +
+            'random, or --set start=null',
+        ]
+      : []),
+    ...(sizes === undefined ? [] : [sizes]),
+  ];
+}
+
+/**
+ * Checks what needs of all files only the ancestor.
+ *
+ * @throws ConfigError as {@link checkDistill}, with what an ONNX file leaves open; CheckpointError when it cannot be read.
+ */
+async function checkAncestor(config: DistillConfig, { ancestor }: DistillInputs): Promise<void> {
+  const path = onnxModelAt(ancestor);
+  if (path === undefined) return checkDistill(config, { ancestor });
+  checkDistill(config);
+  const gives = await givesProblem(path, config.onnx);
+  const problems = [...onnxProblems(config, path), ...(gives === undefined ? [] : [gives])];
+  if (problems.length > 0) throw new ConfigError(problems.join('\n'));
 }
 
 /**
@@ -128,7 +151,7 @@ export async function distill(
   context: StageContext,
 ): Promise<DistillResult> {
   const start = performance.now();
-  checkDistill(config, inputs);
+  await checkAncestor(config, inputs);
   const files: RunFiles = {
     makes: ['templates', 'scalers'],
     reads: [inputs.ancestor],

@@ -1,7 +1,7 @@
 /** Stage `evaluate`: accuracy of a model on the test split. */
 import { z } from 'zod';
 import { ConfigError, InterruptedError } from '../base/errors.js';
-import { isOnnxPath } from '../checkpoint/onnx-path.js';
+import { onnxModelAt } from '../checkpoint/onnx-path.js';
 import { recipeShape } from '../config/recipes.js';
 import { type Dataset, Loader, openData } from '../data/index.js';
 import { checkEngine, createEngine } from '../engine/create.js';
@@ -50,7 +50,7 @@ export interface EvaluateResult {
 }
 
 /**
- * @param source path of a model, or of an image classifier in an ONNX file (`.onnx`); or with `heads`, for a checkpoint that
+ * @param source path of a model, or of an image classifier in an ONNX file (`.onnx`, or a folder with `model.onnx`); or with `heads`, for a checkpoint that
  * does not tell them; or templates and the scalers of a target, of which the weights are made first
  * @throws CheckpointError, ModelError, ConfigError when the model does not fit the data, DataError, EngineError;
  * InterruptedError when `context.signal` was aborted.
@@ -62,9 +62,10 @@ export async function evaluate(
 ): Promise<EvaluateResult> {
   checkEngine(config.engine);
   const inputs = typeof source === 'string' ? { model: source } : source;
-  return 'model' in inputs && isOnnxPath(inputs.model)
-    ? evaluateOnnx(inputs, config, context)
-    : evaluateVit(inputs, config, context);
+  const model = 'model' in inputs ? onnxModelAt(inputs.model) : undefined;
+  return model === undefined
+    ? evaluateVit(inputs, config, context)
+    : evaluateOnnx({ ...inputs, model }, config, context);
 }
 
 async function evaluateVit(
@@ -77,7 +78,7 @@ async function evaluateVit(
   const { channels, image } = dataset;
   const { classes } = dataset.source;
   const remedy = 'model' in inputs ? convertRemedy(inputs.model, spec, image) : RESIZE_SCALERS;
-  checkFits(spec, { channels, classes, image }, { remedy });
+  checkFits(spec, { channels, classes, image }, { remedy, source: 'model' in inputs ? inputs.model : inputs.scalers });
   checkLabels({ source, spec }, dataset, config.data);
   const { mean, std } = config.data;
   warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ConfigError } from '../base/errors.js';
 import { quote } from '../base/text.js';
-import type { OnnxFile, OnnxValue } from '../engine/onnx-file.js';
+import { type OnnxFile, type OnnxValue, onnxMetadata } from '../engine/onnx-file.js';
 import { onnxSpec } from '../model/export/onnx-metadata.js';
 import { MOST, sizeUpTo } from '../model/limits.js';
 import type { ModelSpec } from '../model/spec.js';
@@ -78,6 +78,7 @@ export function planClassifier(path: string, file: OnnxFile, config: OnnxConfig,
   const layout = config.layout ?? layoutOf(path, input);
   const [batch, ...sizes] = input.shape;
   const [channels, height, width] = layout === 'nchw' ? sizes : [sizes[2], sizes[0], sizes[1]];
+  checkSizes(path, input, { batch, channels, height, width });
   const ownChannels = typeof channels === 'number' ? channels : data.channels;
   checkChannels(path, ownChannels, data);
   return {
@@ -158,6 +159,26 @@ function layoutOf(path: string, input: OnnxValue): (typeof LAYOUTS)[number] {
   );
 }
 
+/** Images in one run of a model that fixes their number. */
+const MOST_BATCH = 65_536;
+const MOST_OF = { batch: MOST_BATCH, channels: MOST.channels, height: MOST.image, width: MOST.image } as const;
+
+/** @throws ConfigError when a size that the file fixes is none that images have. */
+function checkSizes(
+  path: string,
+  input: OnnxValue,
+  sizes: { readonly [Name in keyof typeof MOST_OF]: number | string | undefined },
+): void {
+  for (const name of Object.keys(MOST_OF) as (keyof typeof MOST_OF)[]) {
+    const size = sizes[name];
+    const isPossible = typeof size !== 'number' || (Number.isInteger(size) && size >= 1 && size <= MOST_OF[name]);
+    if (isPossible) continue;
+    throw new ConfigError(
+      `${path}: takes ${described([input])}, with ${name} ${size}, expected 1 to ${MOST_OF[name]}; export the model again`,
+    );
+  }
+}
+
 /** @throws ConfigError unless the channels are those of the data, or can be made by repeating the only one. */
 function checkChannels(path: string, channels: number, data: OnnxData): void {
   if (channels === data.channels || (data.channels === 1 && channels === 3)) return;
@@ -220,13 +241,31 @@ function givesOf(
   { gives }: OnnxConfig,
   spec: ModelSpec | undefined,
 ): (typeof GIVES)[number] {
-  const said = spec === undefined ? undefined : known(GIVES, metadata.get('output'));
-  const kind = gives ?? said;
+  const kind = gives ?? saidToGive(metadata, spec);
   if (kind !== undefined) return kind;
-  throw new ConfigError(
-    `onnx.gives: ${path} does not say what its output ${quote(output.name)} is; set logits, or probabilities for a model ` +
-      'that ends in a softmax',
+  throw new ConfigError(unknownGives(path, ` ${quote(output.name)}`));
+}
+
+/** What an export of this suite says of its output. */
+function saidToGive(metadata: ReadonlyMap<string, string>, spec = onnxSpec(metadata)) {
+  return spec === undefined ? undefined : known(GIVES, metadata.get('output'));
+}
+
+function unknownGives(path: string, output: string): string {
+  return (
+    `onnx.gives: ${path} does not say what its output${output} is; set logits, or probabilities for a model that ends ` +
+    'in a softmax'
   );
+}
+
+/**
+ * Why it cannot be known what a classifier gives, as far as neither data nor a run is needed; undefined when it is.
+ *
+ * @throws CheckpointError when the file cannot be read.
+ */
+export async function givesProblem(path: string, { gives, output }: OnnxConfig): Promise<string | undefined> {
+  if (gives !== null || saidToGive(await onnxMetadata(path)) !== undefined) return undefined;
+  return unknownGives(path, output === null ? '' : ` ${quote(output)}`);
 }
 
 function known<T extends string>(values: readonly T[], text: string | undefined): T | undefined {

@@ -18,6 +18,8 @@ export function warnOfOtherPixels(
   const text = ({ mean, std }: Preprocess) => `mean [${mean.join(', ')}], std [${std.join(', ')}]`;
   emit({
     type: 'warning',
-    text: `the ${role} was trained with ${text(preprocess)}, the data block has ${text(given)}`,
+    text:
+      `the ${role} was trained with ${text(preprocess)}, the data block has ${text(given)}, which are used; ` +
+      `for the ${role}'s: --set 'data.mean=[${preprocess.mean}]' --set 'data.std=[${preprocess.std}]'`,
   });
 }

@@ -53,7 +53,7 @@ export interface PredictResult {
 
 /** Images computed at a time. */
 const BATCH = 16;
-/** ImageNet's statistics, which timm's DeiT checkpoints were trained with. */
+/** ImageNet's statistics, which timm's DeiT checkpoints were trained with: for checkpoints of three channels. */
 const IMAGENET = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 const CENTRED = { mean: [0.5], std: [0.5] };
 
@@ -108,7 +108,7 @@ function engineConfig(engine: PredictOptions['engine']) {
   throw new ConfigError(`engine.${issue?.path.join('.')}: ${issue?.message}`);
 }
 
-/** The model's own, changed as asked; a checkpoint that has none gets ImageNet's, and a warning when images need them. */
+/** The model's own, changed as asked; a checkpoint that has none gets ImageNet's or 0.5, and a warning when images need them. */
 function preprocessOf(
   spec: ModelSpec,
   { model, preprocess: changes = {} }: PredictOptions,

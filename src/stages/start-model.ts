@@ -2,6 +2,7 @@
 import { ConfigError } from '../base/errors.js';
 import { artifactFile, type LineageParent } from '../checkpoint/index.js';
 import type { Dataset } from '../data/index.js';
+import { resizeRemedy } from '../model/config.js';
 import type { Hints } from '../model/detect.js';
 import { initialise } from '../model/initialise.js';
 import { loadModel, loadModelSpec } from '../model/load.js';
@@ -109,7 +110,7 @@ export function fitToData(
   images: Dataset,
 ): DownstreamModel {
   const { source } = start;
-  checkChannels(start, images);
+  checkPictures(start, images);
   const { classes } = images.source;
   const { spec: given, values, resized } = resizedTo(images.image, start, train.position_filter);
   const agrees = given.classes === classes;
@@ -129,13 +130,7 @@ export function fitToData(
 }
 
 /** The start for images of another size, and what that took. */
-function resizedTo(image: readonly [number, number], { source, spec, values }: StartModel, filter: PositionFilter) {
-  if (image.some((side) => side % spec.patch !== 0)) {
-    throw new ConfigError(
-      `${source}: has patches of ${spec.patch} pixels, which do not divide the images of ${image.join('x')}; use images ` +
-        `whose sides are multiples of ${spec.patch}, or another model`,
-    );
-  }
+function resizedTo(image: readonly [number, number], { spec, values }: StartModel, filter: PositionFilter) {
   const fitted = resizePositions({ spec, values }, image, filter);
   const [before, after] = [geometry(spec), geometry(fitted.spec)].map(({ grid }) => grid.join('x'));
   return { ...fitted, resized: before === after ? {} : { resized: `${before} to ${after} patches` } };
@@ -153,7 +148,7 @@ export const RESIZE_SCALERS =
 
 /** @throws ConfigError when the images of the data are not those that scalers are for. */
 export function checkImages({ source, spec }: Pick<StartModel, 'source' | 'spec'>, images: Dataset): void {
-  checkChannels({ source, spec }, images);
+  checkPictures({ source, spec }, images, false);
   const [height, width] = spec.image;
   if (height !== images.image[0] || width !== images.image[1]) {
     throw new ConfigError(
@@ -163,14 +158,39 @@ export function checkImages({ source, spec }: Pick<StartModel, 'source' | 'spec'
   }
 }
 
-/** @throws ConfigError when the images of the data have other channels than a model. */
-function checkChannels({ source, spec }: Pick<StartModel, 'source' | 'spec'>, { channels }: Dataset): void {
+/**
+ * @param resizable whether positions can be resized for any images that the patches divide
+ * @throws ConfigError when the images of the data have other channels than a model, or a size that its patches do not
+ * divide, or both.
+ */
+function checkPictures(
+  { source, spec }: Pick<StartModel, 'source' | 'spec'>,
+  { channels, image, source: data }: Dataset,
+  resizable = true,
+): void {
+  const problems: string[] = [];
+  const remedies: string[] = [];
   if (spec.channels !== channels) {
-    throw new ConfigError(
-      `${source}: is a model for images with ${channelCount(spec.channels)}, those of the data have ` +
-        `${channels}; change data.channels or choose another model`,
-    );
+    problems.push(`is a model for images with ${channelCount(spec.channels)}, those of the data have ${channels}`);
+    const canBe = hasChannels(data, spec.channels);
+    if (canBe) remedies.push(`--set data.channels=${spec.channels}`);
   }
+  const fits = image.every((side) => side % spec.patch === 0);
+  if (resizable && !fits) {
+    problems.push(`has patches of ${spec.patch} pixels, which do not divide the images of ${image.join('x')}`);
+    remedies.push(resizeRemedy(spec));
+  }
+  if (problems.length === 0) return;
+  const advice =
+    remedies.length < problems.length ? 'choose another model' : `${remedies.join(' and ')}, or choose another model`;
+  throw new ConfigError(`${source}: ${problems.join(', and ')}; ${advice}`);
+}
+
+/** Whether `data.channels` can make images of so many channels. */
+function hasChannels(data: Dataset['source'], channels: number): boolean {
+  if (data.channels === 1 || data.channels === channels) return true;
+  const decoded = data.kind === 'records' && !('raw' in data.records && data.records.raw);
+  return decoded && (channels === 1 || channels === 3);
 }
 
 function channelCount(channels: number): string {

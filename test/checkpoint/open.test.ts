@@ -59,7 +59,19 @@ describe('a folder', () => {
       { 'other.safetensors': shard(['a']), 'b.safetensors': shard(['a']) },
       'name one of its files: b.safetensors, other.safetensors',
     ],
-    [{ 'pytorch_model.bin': 'x' }, 'only pytorch_model.bin, a PyTorch pickle'],
+    [
+      { 'pytorch_model.bin': 'x' },
+      'only pytorch_model.bin, a PyTorch pickle that is not read; convert it where PyTorch is',
+    ],
+    [
+      { 'pytorch_model.bin': 'x' },
+      'save_file(torch.load(FILE, weights_only=True), "model.safetensors"), with ["model"] or',
+    ],
+    [
+      { 'model.onnx': 'x' },
+      'only model.onnx, an ONNX model, whose weights cannot be taken over; get the safetensors version',
+    ],
+    [{ 'model.onnx': 'x' }, 'can be an ancestor of distill and fit, or be measured by eval'],
   ])('without a model is refused with what it holds: %#', async (files, phrase) => {
     const error = await rejectionOf(openSafetensors(folder(files)));
     expect(error.code).toBe('NoModelInFolder');

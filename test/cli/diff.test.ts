@@ -116,6 +116,16 @@ describe('two files', () => {
     `);
   });
 
+  it('of other tools of which one has no format say nothing of it, but in the JSON', async () => {
+    const [a, b] = [await bare({ x: X }), await bare({ x: X }, [['format', 'pt']])];
+    const { result, stdout, last } = await diff(a, b);
+    expect(result.metadata).toEqual([{ path: 'format', b: 'pt' }]);
+    expect(last).toBe('same values');
+    expect(stdout).not.toContain('format');
+    const other = await diff(b, await bare({ x: X }, [['format', 'tf']]));
+    expect(other.last).toBe('same values; metadata differs: format');
+  });
+
   it('that were made twice say that only the lineage differs, and how', async () => {
     const later = { ...lineage, date: '2026-02-02T00:00:00Z', command: 'wave pretrain --config b.yaml' };
     const [a, b] = [await artifact(), await artifact(undefined, { lineage: later })];
@@ -209,6 +219,14 @@ describe('a limit', () => {
       error: { type: 'CheckError' },
       result: { identical: false },
     });
+  });
+
+  it('is told with three digits, unless they hide that it is exceeded', async () => {
+    const [a, b] = [await artifact({ x: f32([1], 0) }), await artifact({ x: f32([1], 0.005151420831680298) })];
+    expect(await limit(a, b, '0.001')).toBe(
+      'A.st and B.st: must agree within 0.001; found a difference of 0.00515 in x',
+    );
+    expect(await limit(a, b, '0.00515')).toMatch(/found a difference of 0\.0051514\d+ in x$/);
   });
 
   it('is broken by NaN against a number, not by NaN against NaN, which is told', async () => {

@@ -177,3 +177,25 @@ describe('a recipe', () => {
     expect(() => loadConfig({ schema, file: 'my.yaml', text })).toThrow(/^my\.yaml:2:1: recipe: unknown key/);
   });
 });
+
+describe('of settings of which only one may be given', () => {
+  const FILE = 'train: {epochs: 5}\n';
+
+  it('that of --set takes the place of that of a file, both ways', () => {
+    expect(load(FILE, 'train.steps=20').train).toMatchObject({ steps: 20, epochs: null });
+    expect(load(FILE, 'train={steps: 20}').train).toMatchObject({ steps: 20, epochs: null });
+    expect(load('train: {steps: 20}\n', 'train.epochs=5').train).toMatchObject({ steps: null, epochs: 5 });
+    const limited = load(`${FILE}x-none: 0\n`, 'data.limit=10', 'data.fraction=null');
+    expect(limited.data).toMatchObject({ limit: 10, fraction: null });
+  });
+
+  it('null gives nothing, and takes nothing away', () => {
+    expect(load(FILE, 'train.steps=null').train).toMatchObject({ steps: null, epochs: 5 });
+  });
+
+  it('two in one place are refused', () => {
+    expect(() => load('train: {epochs: 5, steps: 20}\n')).toThrow(/found both$/);
+    expect(() => load('', 'train.steps=20', 'train.epochs=5')).toThrow(/found both$/);
+    expect(() => load('train: {epochs: 5, steps: 20}\n', 'train.lr=0.1')).toThrow(/found both$/);
+  });
+});

@@ -41,6 +41,7 @@ describe('a classifier', () => {
     const result = await place.result<EvaluateResult>([...EVAL, 'trained.onnx', '--min-accuracy', '0.9']);
     expect(result).toMatchObject({ images: 130 });
     expect(result.top1).toBeGreaterThan(0.9);
+    expect(await place.result<EvaluateResult>([...EVAL, 'exported'])).toMatchObject({ top1: result.top1 });
     const { code, stdout, stderr } = await place.wave([...EVAL, 'dynamic.onnx', '--min-accuracy', '0.9', '--quiet']);
     expect(code).toBe(3);
     expect(stdout).toMatch(/top-1/);
@@ -65,12 +66,12 @@ describe('a classifier', () => {
     ];
     const own = /^(templates|auxiliary|distill):.*\n/gm;
     writeFileSync(place.at('fit.yaml'), ONNX.replace(own, ''));
-    const fitted = await place.result<{ ancestorTrainTop1: number }>([...fit, '--ancestor', 'trained.onnx']);
+    const fitted = await place.result<{ ancestorTrainTop1: number }>([...fit, '--ancestor', 'exported']);
     expect(fitted.ancestorTrainTop1).toBeGreaterThan(0.9);
   });
 
   it('is counted in the table', async () => {
-    const { code, stdout } = await place.wave([...INTO, 'table', '--ancestor', 'trained.onnx', '--quiet']);
+    const { code, stdout } = await place.wave([...INTO, 'table', '--ancestor', 'exported', '--quiet']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/^ancestor +\d+\.\d % on training images, 1460 parameters$/m);
     expect(stdout).toMatch(/^bank +\d+ parameters, \d+\.\d % of the ancestor$/m);
@@ -88,11 +89,12 @@ describe.each<[string, string[], number, RegExp]>([
   ['safetensors under the name', [...EVAL, 'renamed.onnx'], 1, /is a safetensors file, not ONNX; rename it/],
   ['another name', [...EVAL, 'renamed.safetensors'], 1, /is an ONNX model, not safetensors; .*ends in \.onnx/],
   [
-    'a folder with one',
-    [...EVAL, 'exported'],
+    'a folder with one to compare',
+    ['diff', 'exported', 'exported'],
     1,
-    /exported: the folder holds neither .*only model\.onnx, an ONNX model;/,
+    /exported: the folder holds neither .*only model\.onnx, an ONNX model, whose weights cannot be taken over; .*by eval/,
   ],
+  ['a folder with one to convert', ['convert', 'exported', '--out', 'o'], 1, /exported: .* or be measured by eval/],
   ['a later operator set', [...EVAL, 'newer-opset.onnx'], 1, /needs operator set 999, the latest that runs is \d+/],
   ['an unknown operator', [...EVAL, 'unknown-operator.onnx'], 1, /cannot be run by onnxruntime: .*Convolve/],
   [
@@ -189,7 +191,7 @@ describe.each<[string, string[], number, RegExp]>([
     const ended = await place.wave([
       ...words,
       '--json',
-      ...(words[0] === 'inspect' || words[0] === 'init' ? [] : ['--progress', 'none']),
+      ...(['inspect', 'init', 'diff', 'convert'].includes(words[0] as string) ? [] : ['--progress', 'none']),
     ]);
     expect(ended.stderr).toMatch(message);
     expect(ended.code).toBe(code);

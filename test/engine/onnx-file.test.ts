@@ -156,6 +156,22 @@ describe('what cannot be opened is told in one line', () => {
     await refused(join(root, 'external.onnx'), 'InvalidOnnx', /the file with its weights is too short/);
   });
 
+  it.each(['../external.bin', '/etc/passwd', 'a/../../x', 'C:\\x', '..\\x'])(
+    'weights that are said to be in %s',
+    async (place) => {
+      const model = ModelProto.decode(readFileSync(at('external.onnx'))) as unknown as {
+        graph: { initializer: { externalData: { key: string; value: string }[] }[] };
+      };
+      const data = model.graph.initializer.flatMap(({ externalData }) => externalData);
+      for (const entry of data) if (entry.key === 'location') entry.value = place;
+      await refused(
+        written('outside.onnx', ModelProto.encode(model as object).finish()),
+        'InvalidOnnx',
+        /outside\.onnx: its weights are said to be in ".*", outside the folder of the model, where nothing is read;/,
+      );
+    },
+  );
+
   it('bytes whose weights are elsewhere', () =>
     refused(readFileSync(at('external.onnx')), 'ExternalDataMissing', /"external\.bin"; give it by its path/));
 });

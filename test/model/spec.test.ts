@@ -174,7 +174,12 @@ describe('detectSpec', () => {
       { heads: 2 },
       'is not a ViT: it has no blocks.0.norm1.weight',
     ],
-    ['unknown heads', () => undefined, {}, 'does not say how many attention heads it has; give --heads N'],
+    [
+      'unknown heads',
+      () => undefined,
+      {},
+      'does not say how many attention heads it has, and there is no config.json beside it; copy it there, or give --heads N',
+    ],
     [
       'positions that are no square grid',
       (shapes) => shapes.set('pos_embed', [1, 12, 12]),

@@ -69,7 +69,7 @@ describe('a small timm checkpoint', () => {
   it('must be told how many heads it has', async () => {
     const file = fixture('timm-small-token.safetensors');
     await expect(loadModel(file)).rejects.toThrow(
-      `${file}: does not say how many attention heads it has; give --heads N`,
+      `${file}: does not say how many attention heads it has, and there is no config.json beside it; copy it there, or give --heads N`,
     );
   });
 });

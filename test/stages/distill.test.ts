@@ -330,7 +330,7 @@ describe('what is refused, with nothing written', () => {
       ([name, shape]) => [name, { dtype: 'F32', shape, data: values.get(name) as Float32Array }] as const,
     );
     await writeSafetensors(path, tensors);
-    await refused(distillation(), /bare\.safetensors: does not say .*; give --ancestor-heads N$/, path);
+    await refused(distillation(), /bare\.safetensors: does not say .*, or give --ancestor-heads N$/, path);
   });
 
   it.each([
@@ -364,6 +364,7 @@ it('warns of pixels that the ancestor was not trained with', async () => {
   await distill(config, { ancestor }, out('pixels'), told);
   const warnings = told.events.flatMap((event) => (event.type === 'warning' ? [event.text] : []));
   expect(warnings).toEqual([
-    'the ancestor was trained with mean [0.5], std [0.5], the data block has mean [0.5], std [0.4]',
+    'the ancestor was trained with mean [0.5], std [0.5], the data block has mean [0.5], std [0.4]' +
+      ", which are used; for the ancestor's: --set 'data.mean=[0.5]' --set 'data.std=[0.5]'",
   ]);
 });

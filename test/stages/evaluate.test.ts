@@ -101,7 +101,8 @@ describe('evaluate', () => {
     };
     expect(await warnings({})).toEqual([]);
     expect(await warnings({ mean: [0.1], std: [0.3] })).toEqual([
-      'the model was trained with mean [0.5], std [0.5], the data block has mean [0.1], std [0.3]',
+      'the model was trained with mean [0.5], std [0.5], the data block has mean [0.1], std [0.3]' +
+        ", which are used; for the model's: --set 'data.mean=[0.5]' --set 'data.std=[0.5]'",
     ]);
   });
 
@@ -112,7 +113,7 @@ describe('evaluate', () => {
       `the model has image size 16x16, the data 20x20; make one of that size: wave convert ${model} --image 20x20 --out FILE`,
     );
     await expect(evaluate(model, other({ ...size, image: 18 }), context())).rejects.toThrow(
-      'the data 18x18; its patches of 4 do not divide that size: use images that they divide, or another model',
+      'the data 18x18; its patches of 4 do not divide that size: bring them to a multiple of 4, such as --set data.image=16, or use another model',
     );
     const classes = { image: 16, classes: 5 };
     await expect(evaluate(model, other(classes), context())).rejects.toThrow('the model has classes 4, the data 5');
@@ -145,7 +146,9 @@ describe('a checkpoint that says nothing about itself', () => {
     const refused = (heads?: number) =>
       evaluate({ model: bare(), ...(heads === undefined ? {} : { heads }) }, settings(50), context());
     await expect(refused()).rejects.toThrow(
-      new ModelError(`${bare()}: does not say how many attention heads it has; give --heads N`),
+      new ModelError(
+        `${bare()}: does not say how many attention heads it has, and there is no config.json beside it; copy it there, or give --heads N`,
+      ),
     );
     await expect(refused(5)).rejects.toThrow(ConfigError);
     await expect(refused(5)).rejects.toThrow(/width 32 is not divisible by heads 5: [^\n]+$/);

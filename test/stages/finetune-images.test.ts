@@ -106,7 +106,19 @@ describe('a run', () => {
 
   it('is refused where patches do not divide the images', async () => {
     await expect(run('odd', {}, drawn(18))).rejects.toThrow(
-      /model\.safetensors: has patches of 4 pixels, which do not divide the images of 18x18; use images whose sides are multiples of 4, or another model$/,
+      /model\.safetensors: has patches of 4 pixels, which do not divide the images of 18x18; bring them to a multiple of 4, such as --set data.image=16, or choose another model$/,
+    );
+    expect(existsSync(join(root, 'odd'))).toBe(false);
+  });
+
+  it('is refused once where channels do not fit either', async () => {
+    const data = drawn(18);
+    const colour = { ...data, synthetic: { ...data.synthetic, channels: 3 } };
+    await expect(run('odd', {}, colour)).rejects.toThrow(
+      /model\.safetensors: is a model for images with 1 channel, those of the data have 3, and has patches of 4 pixels, which do not divide the images of 18x18; choose another model$/,
+    );
+    await expect(run('odd', {}, { ...data, channels: 3 })).rejects.toThrow(
+      /of 18x18; --set data\.channels=1 and bring them to a multiple of 4, such as --set data\.image=16, or choose another model$/,
     );
     expect(existsSync(join(root, 'odd'))).toBe(false);
   });

@@ -173,17 +173,20 @@ describe('what does not fit', () => {
     },
   );
 
-  it.each([
-    ['channels', 3, /is a model for images with 1 channel, those of the data have 3; change data\.channels or [^\n]*$/],
-  ])('is data with another %s', async (key, value, message) => {
-    const data = { ...OTHER, synthetic: { ...OTHER.synthetic, [key]: value } };
-    await expect(run('unfit', {}, data)).rejects.toThrow(message);
-    expect(existsSync(join(root, 'unfit'))).toBe(false);
-  });
+  it.each([['channels', 3, /is a model for images with 1 channel, those of the data have 3; choose another model$/]])(
+    'is data with another %s',
+    async (key, value, message) => {
+      const data = { ...OTHER, synthetic: { ...OTHER.synthetic, [key]: value } };
+      await expect(run('unfit', {}, data)).rejects.toThrow(message);
+      expect(existsSync(join(root, 'unfit'))).toBe(false);
+    },
+  );
 
   it('is warned of where it only lowers the accuracy: pixels normalised in another way', async () => {
     const { told, spec } = await run('pixels', { steps: 1 }, { ...OTHER, mean: [0.1], std: [0.3] });
-    const text = 'the model was trained with mean [0.5], std [0.5], the data block has mean [0.1], std [0.3]';
+    const text =
+      'the model was trained with mean [0.5], std [0.5], the data block has mean [0.1], std [0.3]' +
+      ", which are used; for the model's: --set 'data.mean=[0.5]' --set 'data.std=[0.5]'";
     expect(told.events).toContainEqual({ type: 'warning', text });
     expect(spec.preprocess).toEqual({ mean: [0.1], std: [0.3] });
   });

@@ -203,7 +203,9 @@ describe('weight-selection', () => {
     );
     await writeSafetensors(bare, tensors);
     await expect(select({ ancestor: bare })).rejects.toThrow(
-      new ModelError(`${bare}: does not say how many attention heads it has; give --ancestor-heads N`),
+      new ModelError(
+        `${bare}: does not say how many attention heads it has, and there is no config.json beside it; copy it there, or give --ancestor-heads N`,
+      ),
     );
     await expect(select({ ancestorHeads: 5 })).rejects.toThrow(
       'has 6 heads, --ancestor-heads says 5; leave --ancestor-heads out',

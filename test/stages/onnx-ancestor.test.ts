@@ -254,13 +254,23 @@ describe('what is refused, with nothing written', () => {
       /^auxiliary: model: width 32 is not divisible by heads 3/,
     ],
     ['a patch that does not divide', { auxiliary: { ...AUXILIARY, patch: 5 } }, /16x16 is not divisible by patch 5/],
-    ['an output of unknown meaning', { onnx: {} }, /^onnx\.gives: .* does not say what its output "logits" is/],
+    ['an output of unknown meaning', { onnx: {} }, /^onnx\.gives: .* does not say what its output is/],
     [
       'an output of another meaning',
       { onnx: { ...TRAINED_SETTINGS, gives: 'probabilities' } },
       /^onnx\.gives: probabilities, but/,
     ],
   ])('is %s', (_name, changes, message) => refused(changes, message));
+
+  it('is all that settings and file leave open, told at once before data is opened', async () => {
+    const data = { ...DATA, source: 'folder', train: { folder: at('none') }, test: { folder: at('none') } };
+    const config = settings({ data, start: 'closed-form', auxiliary: { depth: 2 }, onnx: {} });
+    const running = distill(config, { ancestor: TRAINED }, out('refused'), context());
+    await expect(running).rejects.toThrow(ConfigError);
+    await expect(running).rejects.toThrow(
+      /^start: closed-form .* --set start=null\nauxiliary\.width, auxiliary\.heads, auxiliary\.patch: are missing;.*\nonnx\.gives: .*$/,
+    );
+  });
 
   it('is a classifier that only guesses, with the settings that may be wrong', () =>
     refused(

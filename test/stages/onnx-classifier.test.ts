@@ -7,12 +7,13 @@ import { ConfigError, EngineError } from '#wave/base/errors.js';
 import { sha256File } from '#wave/base/sha256.js';
 import { openSafetensors } from '#wave/checkpoint/index.js';
 import { patchify } from '#wave/data/index.js';
+import type { OnnxFile } from '#wave/engine/onnx-file.js';
 import { ModelProto } from '#wave/engine/ort/onnx-schema.js';
 import { onnxModel } from '#wave/model/export/onnx.js';
 import { initialise } from '#wave/model/initialise.js';
 import type { ModelSpec } from '#wave/model/spec.js';
 import type { OnnxClassifier } from '#wave/stages/onnx-classifier.js';
-import type { OnnxData } from '#wave/stages/onnx-config.js';
+import { type OnnxData, onnxSchema, planClassifier } from '#wave/stages/onnx-config.js';
 import { LOGITS, PATCHES } from '#wave/train/index.js';
 import { GREY, onnxFixture, openClassifier } from './onnx-support.js';
 
@@ -315,6 +316,41 @@ describe('what does not fit is told in one line', () => {
       /and data: the model gives 4 numbers for an image, the data has 3 classes; change one of them/,
     );
     await classifier.close();
+  });
+
+  it.each<[string, readonly number[], RegExp]>([
+    ['a batch of none', [0, 1, 12, 20], /with batch 0, expected 1 to 65536; export the model again$/],
+    ['a huge batch', [2 ** 40, 1, 12, 20], /with batch 1099511627776, expected 1 to 65536/],
+    ['no height', [4, 1, 0, 20], /with height 0, expected 1 to 16384/],
+    ['a huge width', [4, 1, 12, 100_000], /with width 100000, expected 1 to 16384/],
+  ])('%s', async (_what, sizes, message) => {
+    // Planned from what a file says: onnxruntime refuses some of these itself.
+    const input = { name: 'images', type: 'float32', shape: sizes };
+    const output = { name: 'logits', type: 'float32', shape: ['batch', 4] };
+    const file: Pick<OnnxFile, 'inputs' | 'outputs' | 'metadata'> = {
+      inputs: [input],
+      outputs: [output],
+      metadata: new Map(),
+    };
+    const plan = () =>
+      planClassifier('zero.onnx', file as OnnxFile, onnxSchema.parse({ gives: 'logits', layout: 'nchw' }), GREY);
+    expect(plan).toThrow(ConfigError);
+    expect(plan).toThrow(message);
+    expect(plan).toThrow(/^zero\.onnx: takes [^\n]+$/);
+  });
+
+  it('a file whose batch has no images', async () => {
+    const bytes = readFileSync(onnxFixture('fixed-softmax.onnx'));
+    // The sizes of the input, as protobuf has them: the value of the first is the fourth byte.
+    const sizes = Buffer.from([4, 1, 12, 20].flatMap((size) => [0x0a, 2, 8, size]));
+    const at = bytes.indexOf(sizes);
+    expect(at).toBeGreaterThan(0);
+    bytes[at + 3] = 0;
+    const path = join(root, 'zero.onnx');
+    writeFileSync(path, bytes);
+    await expect(openClassifier(path, cases['fixed-softmax']?.settings)).rejects.toThrow(
+      /zero\.onnx: takes "images" \[0, 1, 12, 20\], with batch 0, expected 1 to 65536; export the model again$/,
+    );
   });
 
   it('a batch that only seems free', async () => {

@@ -289,7 +289,9 @@ describe('a bare checkpoint of timm', () => {
   it('needs the number of heads', async () => {
     const refused = predict({ model: bare(), inputs: [at('colour.png')], top: 1 }, context());
     await expect(refused).rejects.toThrow(
-      new ModelError(`${bare()}: does not say how many attention heads it has; give --heads N`),
+      new ModelError(
+        `${bare()}: does not say how many attention heads it has, and there is no config.json beside it; copy it there, or give --heads N`,
+      ),
     );
   });
 

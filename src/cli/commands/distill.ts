@@ -19,8 +19,8 @@ export const distillCommand: Command = {
     },
     {
       command:
-        'wave distill --ancestor classifier.onnx --config my.yaml --out runs/bank --set onnx.gives=logits --set auxiliary.patch=7',
-      purpose: 'From the answers of any image classifier in an ONNX file; my.yaml gives the sizes under auxiliary:',
+        "wave distill --ancestor classifier.onnx --config configs/mnist/distill.yaml --out runs/bank --set onnx.gives=logits --set 'auxiliary={depth: 4, width: 128, heads: 4, patch: 7}'",
+      purpose: 'From the answers of any image classifier in an ONNX file, which has no sizes to take over',
     },
     {
       command:

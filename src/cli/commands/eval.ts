@@ -12,7 +12,7 @@ export const evalCommand: Command = {
       optional: true,
       description:
         'model.safetensors, or a folder that holds one; a model of wave, or a ViT checkpoint of timm or Hugging Face; or ' +
-        'any image classifier in a file that ends in .onnx. Instead of it, give --templates and --scalers',
+        'any image classifier in a file that ends in .onnx, or a folder with model.onnx. Instead of it, give --templates and --scalers',
     },
   ],
   flags: [

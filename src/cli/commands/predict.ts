@@ -19,8 +19,8 @@ export const predictCommand: Command = {
     {
       name: 'input',
       description:
-        'image files, folders of images, or safetensors files whose tensor "input" is F32 ' +
-        '[batch, channels, height, width], already normalised',
+        'image files (made grey or colour as the model has one channel or three), folders of images, or safetensors ' +
+        'files whose tensor "input" is F32 [batch, channels, height, width], already normalised',
       variadic: true,
     },
   ],

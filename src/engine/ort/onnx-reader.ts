@@ -1,5 +1,7 @@
 /** What an ONNX file says of itself that onnxruntime does not tell: metadata, operator set, sizes and places of weights. */
+import { posix, win32 } from 'node:path';
 import { elementCount } from '../../base/shape.js';
+import { quote } from '../../base/text.js';
 import { CheckpointError } from '../../checkpoint/errors.js';
 import { recogniseForeign } from '../../checkpoint/foreign.js';
 import { ModelProto } from './onnx-schema.js';
@@ -72,8 +74,18 @@ function decode(bytes: Uint8Array, source: string): Model {
 function locationOf({ dataLocation, externalData }: Tensor, source: string): string[] {
   if (dataLocation !== EXTERNAL) return [];
   const location = externalData.find(({ key }) => key === 'location')?.value;
-  if (location) return [location];
+  if (location && staysInside(location)) return [location];
+  if (location) {
+    const problem = `its weights are said to be in ${quote(location)}, outside the folder of the model, where nothing is read; export it again`;
+    throw new CheckpointError('InvalidOnnx', source, problem);
+  }
   throw new CheckpointError('InvalidOnnx', source, 'does not say where a tensor is; export it again');
+}
+
+/** Whether a path names something beside the model or below, on any system. */
+function staysInside(location: string): boolean {
+  if (location.includes('\0') || posix.isAbsolute(location) || win32.parse(location).root !== '') return false;
+  return !/^\.\.(?:[\\/]|$)/.test(win32.normalize(location));
 }
 
 function asNumber(value: Int64): number {

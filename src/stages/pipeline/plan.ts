@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { ConfigError } from '../../base/errors.js';
 import { toolVersion } from '../../base/version.js';
 import type { ArtifactKind } from '../../checkpoint/index.js';
-import { isOnnxPath } from '../../checkpoint/onnx-path.js';
+import { onnxModelAt } from '../../checkpoint/onnx-path.js';
 import { closest } from '../../config/index.js';
 import { Hashes } from './hashes.js';
 import { holdsOthers, intactRecord, judge } from './judge.js';
@@ -138,8 +138,10 @@ export class Planner {
           throw new ConfigError(`stages.${task.stage.name}: ${source.missing}`);
         }
         paths[role] = source.path;
-        const isOnnx = isOnnxPath(source.path) && (task.stage.kind.onnx ?? []).includes(role);
-        sha256[role] = await (isOnnx ? this.hashes.ofOnnx(source.path) : this.hashes.ofCheckpoint(source.path, kind));
+        const onnx = (task.stage.kind.onnx ?? []).includes(role) ? onnxModelAt(source.path) : undefined;
+        sha256[role] = await (onnx === undefined
+          ? this.hashes.ofCheckpoint(source.path, kind)
+          : this.hashes.ofOnnx(onnx));
         continue;
       }
       const maker = makerOf(this.#pipeline.tasks, source.stage, task.target);

@@ -27,7 +27,7 @@ describe('heads by the name of an architecture', () => {
 
   it.each(['vit_small_patch16_224', 'vit_betwixt_patch16_224', 'vit_tiny_patch16_gap_224'])('not %s', (name) => {
     expect(() => detect(shapes, {}, 'deit', facts(name))).toThrow(
-      'deit: does not say how many attention heads it has; give --heads N',
+      'deit: does not say how many attention heads it has, nor does config.json; give --heads N',
     );
     expect(detect(shapes, { heads: 3 }, 'deit', facts(name)).headsFrom).toBe('--heads');
   });

@@ -21,11 +21,14 @@ describe('Hugging Face', () => {
 
   it('no config.json: neither heads nor epsilon are known', async () => {
     rmSync(join(folder, 'config.json'));
-    expect(await refusal(folder)).toEqual([ModelError, 'does not say how many attention heads it has; give --heads N']);
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      'does not say how many attention heads it has, and there is no config.json beside it; copy it there, or give --heads N',
+    ]);
     expect(await refusal(folder, { heads: 3 })).toEqual([
       ModelError,
-      'does not say the epsilon of its layer norms; put its config.json beside it, or convert it with ' +
-        'wave convert --eps NUMBER',
+      'does not say the epsilon of its layer norms, and there is no config.json beside it; copy it there, or give the ' +
+        'epsilon to wave convert, --eps NUMBER',
     ]);
     const { spec, reading } = await loadModel(folder, { heads: 3, eps: 0.02 });
     expect(spec).toMatchObject({ heads: 3, eps: 0.02 });

@@ -43,12 +43,18 @@ describe('timm', () => {
       ConfigError,
       'model: width 12 is not divisible by heads 5: choose heads among 1, 2, 3, 4, 6, 12',
     ]);
-    expect(await refusal(folder)).toEqual([ModelError, 'does not say how many attention heads it has; give --heads N']);
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      'does not say how many attention heads it has, and there is no config.json beside it; copy it there, or give --heads N',
+    ]);
   });
 
   it("heads by the architecture's name, of a model that was made with another width", async () => {
     args({ num_heads: undefined });
-    expect(await refusal(folder)).toEqual([ModelError, 'does not say how many attention heads it has; give --heads N']);
+    expect(await refusal(folder)).toEqual([
+      ModelError,
+      'does not say how many attention heads it has, nor does /config.json; give --heads N',
+    ]);
     expect((await loadModel(folder, { heads: 3 })).reading.headsFrom).toBe('--heads');
   });
 
@@ -244,7 +250,9 @@ describe('timm', () => {
     expect(await refusal(folder)).toEqual([
       CheckpointError,
       'the folder holds neither model.safetensors nor model.safetensors.index.json, only pytorch_model.bin, a PyTorch ' +
-        'pickle that is not read; convert it to safetensors first',
+        'pickle that is not read; convert it where PyTorch is at hand: safetensors.torch.save_file(torch.load(FILE, ' +
+        'weights_only=True), "model.safetensors"), with ["model"] or ["state_dict"] after torch.load(...) where the weights ' +
+        'stand under such a key',
     ]);
   });
 
