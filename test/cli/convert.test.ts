@@ -131,7 +131,7 @@ describe('flags', () => {
     ],
     [
       ['--position-filter', 'hf'],
-      'flag --position-filter must be one of timm, huggingface; found "hf"; see wave convert --help',
+      'flag --position-filter must be one of timm, huggingface; found "hf" (did you mean huggingface?); see wave convert --help',
     ],
   ])('%j is refused', async (words, message) => {
     expect(await convert('timm-token', ...words)).toEqual({ code: 2, stdout: '', stderr: `wave: error: ${message}\n` });
