@@ -4,7 +4,14 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import loadWabt from 'wabt';
 
-const WASM_SOURCES = ['base/resize8', 'engine/ort/adamw', 'wave/outer-sum'];
+const WASM_SOURCES = [
+  'base/resize8',
+  'data/jpeg/colour',
+  'data/jpeg/entropy',
+  'data/jpeg/transform',
+  'engine/ort/adamw',
+  'wave/outer-sum',
+];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });

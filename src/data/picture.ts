@@ -1,6 +1,8 @@
 /** From the bytes of an image, a file or raw pixels, to pixels of the size that a model takes. */
-import { type Filter8, resize8 } from '../base/resize8.js';
+import { type Filter8, pieceNeeded, type Resizing, resize8 } from '../base/resize8.js';
 import { decodePicture, greyOf, type Picture } from './decode.js';
+import { decodeJpeg } from './jpeg/decode-jpeg.js';
+import { readJpegHeader } from './jpeg/header.js';
 import type { RawShape } from './records.js';
 
 export type { Picture } from './decode.js';
@@ -43,11 +45,28 @@ export async function readPicture(
   bytes: Uint8Array,
   { raw, channels, frame }: { readonly raw?: RawShape | undefined; readonly channels: number; readonly frame: Framer },
 ): Promise<Picture> {
-  const found = raw ? interleaved(bytes, raw) : await decodePicture(bytes);
-  const image = !raw && channels === 1 ? greyOf(found) : found;
-  const { box, size, crop, interpolation: filter } = frame(image.height, image.width);
-  const all = ([height, width]: readonly [number, number]): Box => ({ top: 0, left: 0, height, width });
-  return resize8(image, { box: box ?? all([image.height, image.width]), size, crop: crop ?? all(size), filter });
+  const isGrey = !raw && channels === 1;
+  const resize = (image: Picture, resizing: Resizing) => resize8(isGrey ? greyOf(image) : image, resizing);
+  const header = raw ? undefined : readJpegHeader(bytes);
+  if (!header) {
+    const image = raw ? interleaved(bytes, raw) : await decodePicture(bytes);
+    return resize(image, resizingOf(frame, image.height, image.width));
+  }
+  // The frame may be drawn at random, so it is asked for once.
+  const resizing = resizingOf(frame, header.height, header.width);
+  const piece = decodeJpeg(bytes, header, pieceNeeded(resizing));
+  if (!piece) return resize(await decodePicture(bytes), resizing);
+  const { box } = resizing;
+  return resize(piece.picture, {
+    ...resizing,
+    box: { ...box, top: box.top - piece.top, left: box.left - piece.left },
+  });
+}
+
+function resizingOf(frame: Framer, height: number, width: number): Resizing {
+  const { box, size, crop, interpolation: filter } = frame(height, width);
+  const all = (tall: number, wide: number): Box => ({ top: 0, left: 0, height: tall, width: wide });
+  return { box: box ?? all(height, width), size, crop: crop ?? all(...size), filter };
 }
 
 /** `[channels, height, width]` as `[height, width, channels]`. */
