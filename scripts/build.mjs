@@ -9,6 +9,7 @@ const WASM_SOURCES = [
   'data/jpeg/colour',
   'data/jpeg/entropy',
   'data/jpeg/transform',
+  'data/patches',
   'engine/ort/adamw',
   'wave/outer-sum',
 ];
