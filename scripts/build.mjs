@@ -6,6 +6,7 @@ import loadWabt from 'wabt';
 
 const WASM_SOURCES = [
   'base/resize8',
+  'data/augment/warp',
   'data/jpeg/colour',
   'data/jpeg/entropy',
   'data/jpeg/transform',
@@ -27,7 +28,10 @@ try {
 
 const wabt = await loadWabt();
 for (const name of WASM_SOURCES) {
-  const module = wabt.parseWat(`${name}.wat`, readFileSync(`${root}src/${name}.wat`, 'utf8'), { simd: true });
+  const module = wabt.parseWat(`${name}.wat`, readFileSync(`${root}src/${name}.wat`, 'utf8'), {
+    simd: true,
+    multi_value: true,
+  });
   module.validate();
   writeFileSync(`${root}dist/${name}.wasm`, module.toBinary({}).buffer);
 }

@@ -29,7 +29,10 @@ export function cutPatches(
   const { memory, cut } = open(out + columns * values * 4);
   new Float32Array(memory.buffer, 0, table.length).set(table);
   new Uint8Array(memory.buffer).set(pixels, image);
-  const patches = Array.from({ length: columns }, (_, x) => new Float32Array(memory.buffer, out + x * values * 4, values));
+  const patches = Array.from(
+    { length: columns },
+    (_, x) => new Float32Array(memory.buffer, out + x * values * 4, values),
+  );
   const first = image + (flip ? (width - 1) * 3 : 0);
   for (let y = 0; y < height; y += patch) {
     cut(first + y * width * 3, flip ? -3 : 3, width, patch, 0, out);
