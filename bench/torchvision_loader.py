@@ -51,7 +51,7 @@ def main():
     parser.add_argument("--folder", required=True)
     parser.add_argument("--set", choices=["full", "crop", "eval"], default="full")
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--size", type=int, default=224)
     options = parser.parse_args()

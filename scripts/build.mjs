@@ -6,6 +6,7 @@ import loadWabt from 'wabt';
 
 const WASM_SOURCES = [
   'base/resize8',
+  'data/augment/values',
   'data/augment/warp',
   'data/jpeg/colour',
   'data/jpeg/entropy',

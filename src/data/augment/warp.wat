@@ -54,15 +54,8 @@
           (f64x2.mul (local.get $at) (f64x2.add
             (f64x2.sub (f64x2.sub (local.get $b) (local.get $a)) (local.get $c)) (local.get $d)))))))))
 
-  ;; The nearest of 0 .. length - 1.
-  (func $within (param $position i32) (param $length i32) (result i32)
-    (select (i32.const 0)
-      (select (local.get $position) (i32.sub (local.get $length) (i32.const 1))
-        (i32.lt_s (local.get $position) (local.get $length)))
-      (i32.lt_s (local.get $position) (i32.const 0))))
-
-  ;; Pixel (x, y) of `out` shows (ax + by + c, dx + ey + f) of `in`; where that lies outside it stays as it is. `keeps`: 1 = pixels
-  ;; stay in their row, 2 = in their column, 0 = neither. Reads one byte behind `in`.
+  ;; Pixel (x, y) of `out` shows (ax + by + c, dx + ey + f) of `in`; where that lies outside it stays as it is. `keeps`: 1 =
+  ;; pixels stay in their row, 2 = in their column, 0 = neither. Reads one byte behind `in`.
   (func (export "warp") (param $in i32) (param $out i32) (param $width i32) (param $height i32)
     (param $a f64) (param $b f64) (param $c f64) (param $d f64) (param $e f64) (param $f f64)
     (param $isCubic i32) (param $keeps i32)
@@ -72,7 +65,10 @@
     (local $y0 i32) (local $y1 i32) (local $y2 i32) (local $y3 i32)
     (local $m0 v128) (local $m1 v128) (local $m2 v128) (local $m3 v128)
     (local $n0 v128) (local $n1 v128) (local $n2 v128) (local $n3 v128) (local $bytes i32)
+    (local $t i32) (local $lastX i32) (local $lastY i32)
     (local.set $row (i32.mul (local.get $width) (i32.const 3)))
+    (local.set $lastX (i32.sub (local.get $width) (i32.const 1)))
+    (local.set $lastY (i32.sub (local.get $height) (i32.const 1)))
     (loop $nextRow
       (local.set $fy (f64.add (f64.convert_i32_s (local.get $y)) (f64.const 0.5)))
       (local.set $x (i32.const 0))
@@ -93,18 +89,31 @@
           (local.set $down (f64.sub (local.get $atY) (f64.floor (local.get $atY))))
           (local.set $left (i32.trunc_sat_f64_s (f64.floor (local.get $atX))))
           (local.set $top (i32.trunc_sat_f64_s (f64.floor (local.get $atY))))
-          (local.set $x0 (i32.mul (call $within (i32.add (local.get $left) (i32.const -1)) (local.get $width)) (i32.const 3)))
-          (local.set $x1 (i32.mul (call $within (local.get $left) (local.get $width)) (i32.const 3)))
-          (local.set $x2 (i32.mul (call $within (i32.add (local.get $left) (i32.const 1)) (local.get $width)) (i32.const 3)))
-          (local.set $x3 (i32.mul (call $within (i32.add (local.get $left) (i32.const 2)) (local.get $width)) (i32.const 3)))
-          (local.set $y0 (i32.add (local.get $in)
-            (i32.mul (call $within (i32.add (local.get $top) (i32.const -1)) (local.get $height)) (local.get $row))))
-          (local.set $y1 (i32.add (local.get $in)
-            (i32.mul (call $within (local.get $top) (local.get $height)) (local.get $row))))
-          (local.set $y2 (i32.add (local.get $in)
-            (i32.mul (call $within (i32.add (local.get $top) (i32.const 1)) (local.get $height)) (local.get $row))))
-          (local.set $y3 (i32.add (local.get $in)
-            (i32.mul (call $within (i32.add (local.get $top) (i32.const 2)) (local.get $height)) (local.get $row))))
+          ;; The pixel to the left of the place, the one before, and two to the right; within the picture.
+          (local.set $t (i32.add (local.get $left) (i32.const -1)))
+          (local.set $t (select (local.get $t) (i32.const 0) (i32.gt_s (local.get $t) (i32.const 0))))
+          (local.set $x0 (i32.mul (local.get $t) (i32.const 3)))
+          (local.set $t (local.get $left))
+          (local.set $t (select (local.get $t) (i32.const 0) (i32.gt_s (local.get $t) (i32.const 0))))
+          (local.set $x1 (i32.mul (local.get $t) (i32.const 3)))
+          (local.set $t (i32.add (local.get $left) (i32.const 1)))
+          (local.set $t (select (local.get $t) (local.get $lastX) (i32.lt_s (local.get $t) (local.get $lastX))))
+          (local.set $x2 (i32.mul (local.get $t) (i32.const 3)))
+          (local.set $t (i32.add (local.get $left) (i32.const 2)))
+          (local.set $t (select (local.get $t) (local.get $lastX) (i32.lt_s (local.get $t) (local.get $lastX))))
+          (local.set $x3 (i32.mul (local.get $t) (i32.const 3)))
+          (local.set $t (i32.add (local.get $top) (i32.const -1)))
+          (local.set $t (select (local.get $t) (i32.const 0) (i32.gt_s (local.get $t) (i32.const 0))))
+          (local.set $y0 (i32.add (local.get $in) (i32.mul (local.get $t) (local.get $row))))
+          (local.set $t (local.get $top))
+          (local.set $t (select (local.get $t) (i32.const 0) (i32.gt_s (local.get $t) (i32.const 0))))
+          (local.set $y1 (i32.add (local.get $in) (i32.mul (local.get $t) (local.get $row))))
+          (local.set $t (i32.add (local.get $top) (i32.const 1)))
+          (local.set $t (select (local.get $t) (local.get $lastY) (i32.lt_s (local.get $t) (local.get $lastY))))
+          (local.set $y2 (i32.add (local.get $in) (i32.mul (local.get $t) (local.get $row))))
+          (local.set $t (i32.add (local.get $top) (i32.const 2)))
+          (local.set $t (select (local.get $t) (local.get $lastY) (i32.lt_s (local.get $t) (local.get $lastY))))
+          (local.set $y3 (i32.add (local.get $in) (i32.mul (local.get $t) (local.get $row))))
           (if (local.get $isCubic)
             (then
               (if (i32.eq (local.get $keeps) (i32.const 1))
