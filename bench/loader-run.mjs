@@ -14,7 +14,7 @@ const { values } = parseArgs({
     folder: { type: 'string' },
     set: { type: 'string', default: 'full' },
     workers: { type: 'string', default: '2' },
-    batch: { type: 'string', default: '64' },
+    batch: { type: 'string', default: '32' },
     images: { type: 'string', default: '2000' },
     size: { type: 'string', default: '224' },
     memory: { type: 'boolean', default: false },

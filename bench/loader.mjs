@@ -26,7 +26,7 @@ const { values } = parseArgs({
     folder: { type: 'string' },
     sets: { type: 'string', default: SETS.join(',') },
     workers: { type: 'string', default: String(availableParallelism()) },
-    batch: { type: 'string', default: '64' },
+    batch: { type: 'string', default: '32' },
     images: { type: 'string', default: '2000' },
     rounds: { type: 'string', default: '5' },
     memory: { type: 'boolean', default: false },
@@ -113,9 +113,8 @@ function flagsOf(settings) {
 function measure(command, args) {
   try {
     return JSON.parse(execFileSync(command, args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }));
-  } catch {
-    // Why is on stderr.
-    fail(`${command} ${args[0]} failed`);
+  } catch ({ message }) {
+    fail(message);
   }
 }
 

@@ -19,7 +19,9 @@ import { recordName } from './records.js';
 import { isRandom } from './transforms.js';
 
 /** Batches made ahead: enough to ride out a slow one (a garbage collection, a busy core) without a wait. */
-const DEFAULT_PREFETCH = 3;
+const LEAST_PREFETCH = 3;
+/** And for each thread: one that it makes and one that it goes on with. */
+const PREFETCH_PER_THREAD = 2;
 /** Row groups that are shuffled among each other unless something else is said. */
 const DEFAULT_WINDOW = 16;
 /** Most memory for batches made ahead, bytes; one is always made. */
@@ -39,7 +41,7 @@ export interface LoaderOptions {
   readonly seed: number;
   /** Threads; 0 makes batches on the calling thread. Default 1. */
   readonly workers?: number;
-  /** Most batches made ahead of the one the caller works on. Default: 3, or one per thread if there are more. */
+  /** Most batches made ahead of the one the caller works on. Default: 3, or two per thread. */
   readonly prefetch?: number;
   /** Called once for every image that cannot be read and is left out. */
   readonly onBroken?: (image: UnreadableImage) => void;
@@ -119,7 +121,7 @@ export class Loader {
       seed,
       substitute: isTraining,
     };
-    const { workers = 1, prefetch = Math.max(DEFAULT_PREFETCH, workers) } = options;
+    const { workers = 1, prefetch = Math.max(LEAST_PREFETCH, PREFETCH_PER_THREAD * workers) } = options;
     const bytes = batch * channels * height * width * Float32Array.BYTES_PER_ELEMENT;
     // Without threads nothing is gained by making a batch before it is asked for.
     this.#prefetch = workers === 0 ? 0 : Math.max(1, Math.min(prefetch, Math.floor(MOST_AHEAD_BYTES / bytes)));

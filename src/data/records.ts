@@ -2,6 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { explainIoError } from '../base/io-error.js';
+import { FileReader, MOST_BYTES } from './file-reader.js';
 import { type PackedText, textAt } from './packed-text.js';
 import { RowReader } from './row-reader.js';
 
@@ -58,9 +59,6 @@ export interface RowRecords {
 
 export type Records = FileRecords | RangeRecords | RowRecords;
 
-/** Largest record that is read, bytes; beyond it a file is not an image that anybody trains on. */
-const MOST_BYTES = 512 * 2 ** 20;
-
 /** What a record is called in messages. */
 export function recordName(records: Records, index: number): string {
   if (records.kind === 'files') return join(records.root, textAt(records.names, index));
@@ -94,33 +92,7 @@ export interface RecordReader {
 
 export function openRecords(records: Records): RecordReader {
   if (records.kind === 'rows') return new RowReader(records);
-  return records.kind === 'files' ? new FileReader(records) : new RangeReader(records);
-}
-
-class FileReader implements RecordReader {
-  readonly #records: FileRecords;
-
-  constructor(records: FileRecords) {
-    this.#records = records;
-  }
-
-  async read(index: number): Promise<Uint8Array> {
-    let handle: FileHandle | undefined;
-    try {
-      handle = await open(recordName(this.#records, index), 'r');
-      const { size } = await handle.stat();
-      if (size > MOST_BYTES) throw new Error(`it has ${size} bytes, the most is ${MOST_BYTES}`);
-      return await handle.readFile();
-    } catch (error) {
-      throw new Error(`cannot be read: ${explainIoError(error)}`, { cause: error });
-    } finally {
-      await handle?.close();
-    }
-  }
-
-  async close(): Promise<void> {
-    // Nothing stays open.
-  }
+  return records.kind === 'files' ? new FileReader((index) => recordName(records, index)) : new RangeReader(records);
 }
 
 class RangeReader implements RecordReader {
