@@ -9,7 +9,7 @@ import { DataError } from '../base/errors.js';
 import { errorCodeOf } from '../base/io-error.js';
 import { elementCount } from '../base/shape.js';
 import type { RawShape } from './records.js';
-import { allocatePixels, memorySource, type RasterSource, type RecordSource } from './source.js';
+import { allocatePixels, IN_MEMORY, memorySource, type RasterSource, type RecordSource } from './source.js';
 
 /** Paths of one split. */
 export interface IdxFiles {
@@ -17,8 +17,6 @@ export interface IdxFiles {
   readonly labels: string;
 }
 
-/** Bytes of images that are held in memory, where they are reached fastest; MNIST has 47 MB. Larger files are read piece by piece. */
-const IN_MEMORY = 128 * 2 ** 20;
 /** Bytes of a file that is read whole: what Node's buffers hold. */
 const MOST_BYTES = 2 * 2 ** 30 - 1;
 /** Bytes before the values of the longest header that is read. */
@@ -71,7 +69,7 @@ export async function openIdx(
   }
   const facts = { name: files.images, classes, labels: values.slice() };
   if (!images.values) return recordsOf({ ...facts, count }, { channels: 1, height, width });
-  const pixels = allocatePixels(files.images, images.values.length);
+  const pixels = allocatePixels(images.values.length);
   pixels.set(images.values);
   return memorySource({ ...facts, channels: 1, height, width, pixels });
 }
