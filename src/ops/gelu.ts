@@ -21,13 +21,14 @@ export function gelu(x: Tensor): Tensor {
     save([shifted, y]);
     return {
       value: y,
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [sx, sy] = saved as [Tensor, Tensor];
-        // d/dx x Phi(x) = Phi(x) + x phi(x), with Phi(x) from what the forward pass has computed: y / x.
-        const density = tf.exp(tf.mul(tf.square(sx), -0.5));
-        const slope = tf.add(tf.div(sy, sx), tf.mul(tf.mul(density, sx), DENSITY_AT_ZERO));
-        return tf.mul(slope, dy);
-      },
+      gradFunc: (dy: Tensor, saved: Tensor[]) =>
+        tf.tidy(() => {
+          const [sx, sy] = saved as [Tensor, Tensor];
+          // d/dx x Phi(x) = Phi(x) + x phi(x), with Phi(x) from what the forward pass has computed: y / x.
+          const density = tf.exp(tf.mul(tf.square(sx), -0.5));
+          const slope = tf.add(tf.div(sy, sx), tf.mul(tf.mul(density, sx), DENSITY_AT_ZERO));
+          return tf.mul(slope, dy);
+        }),
     };
   });
   return op(x);

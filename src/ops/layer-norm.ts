@@ -36,15 +36,16 @@ export function layerNorm(x: Tensor, scale: Tensor, bias: Tensor, epsilon: numbe
     save([input, gamma, mean, inverse]);
     return {
       value: y,
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [savedInput, savedGamma, savedMean, savedInverse] = saved as [Tensor, Tensor, Tensor, Tensor];
-        const normal = tf.mul(tf.sub(savedInput, savedMean), savedInverse);
-        const d = tf.mul(dy, savedGamma);
-        // dx = (d - mean(d) - normal * mean(d * normal)) / sigma, means over the last axis.
-        const along = tf.mean(tf.mul(d, normal), -1, true);
-        const rest = tf.sub(tf.sub(d, tf.mean(d, -1, true)), tf.mul(normal, along));
-        return [tf.mul(rest, savedInverse), tf.sum(tf.mul(dy, normal), 0), tf.sum(dy, 0)];
-      },
+      gradFunc: (dy: Tensor, saved: Tensor[]) =>
+        tf.tidy(() => {
+          const [savedInput, savedGamma, savedMean, savedInverse] = saved as [Tensor, Tensor, Tensor, Tensor];
+          const normal = tf.mul(tf.sub(savedInput, savedMean), savedInverse);
+          const d = tf.mul(dy, savedGamma);
+          // dx = (d - mean(d) - normal * mean(d * normal)) / sigma, means over the last axis.
+          const along = tf.mean(tf.mul(d, normal), -1, true);
+          const rest = tf.sub(tf.sub(d, tf.mean(d, -1, true)), tf.mul(normal, along));
+          return [tf.mul(rest, savedInverse), tf.sum(tf.mul(dy, normal), 0), tf.sum(dy, 0)];
+        }),
     };
   });
   return op(x, scale, bias);

@@ -17,10 +17,11 @@ export function linear(x: Tensor, weight: Tensor, bias: Tensor): Tensor {
     return {
       // Gemm's own bias operand is slower: onnxruntime writes it out as a whole matrix first.
       value: tf.add(gemm(input, w, { transposeB: true }), b),
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [savedInput, savedWeight] = saved as [Tensor, Tensor];
-        return [gemm(dy, savedWeight), gemm(dy, savedInput, { transposeA: true }), tf.sum(dy, 0)];
-      },
+      gradFunc: (dy: Tensor, saved: Tensor[]) =>
+        tf.tidy(() => {
+          const [savedInput, savedWeight] = saved as [Tensor, Tensor];
+          return [gemm(dy, savedWeight), gemm(dy, savedInput, { transposeA: true }), tf.sum(dy, 0)];
+        }),
     };
   });
   return op(x, weight, bias);
