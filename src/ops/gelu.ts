@@ -1,7 +1,7 @@
 /** Exact GELU (Hendrycks & Gimpel 2016): `x * Phi(x)`, Phi the standard normal distribution function. */
 import { GELU } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
-import { hasOwnKernels, runKernel } from './kernels.js';
+import { hasKernel, runKernel } from './kernels.js';
 
 /** 1 / sqrt(2 pi): the standard normal density at 0. */
 const DENSITY_AT_ZERO = 1 / Math.sqrt(2 * Math.PI);
@@ -17,7 +17,7 @@ export function gelu(x: Tensor): Tensor {
   const op = tf.customGrad((...parameters) => {
     const [input, save] = parameters as [Tensor, (tensors: Tensor[]) => void];
     const shifted = tf.add(input, OFFSET);
-    const y = hasOwnKernels() ? runKernel(GELU, { x: shifted }) : tf.mul(shifted, normalCdf(shifted));
+    const y = hasKernel(GELU) ? runKernel(GELU, { x: shifted }) : tf.mul(shifted, normalCdf(shifted));
     save([shifted, y]);
     return {
       value: y,

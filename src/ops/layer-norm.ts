@@ -1,7 +1,7 @@
 /** Layer normalisation (Ba, Kiros & Hinton 2016). */
 import { LAYER_NORM } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
-import { hasOwnKernels, runKernelMany } from './kernels.js';
+import { hasKernel, runKernelMany } from './kernels.js';
 
 interface Normalised {
   readonly y: Tensor;
@@ -10,7 +10,7 @@ interface Normalised {
 }
 
 function forward(x: Tensor, scale: Tensor, bias: Tensor, epsilon: number): Normalised {
-  if (hasOwnKernels()) {
+  if (hasKernel(LAYER_NORM)) {
     const [y, mean, inverse] = runKernelMany(LAYER_NORM, { x, scale, bias }, { epsilon }) as [Tensor, Tensor, Tensor];
     return { y, mean, inverse };
   }
