@@ -15,7 +15,7 @@ import type {
   TrainingStep,
 } from '../types.js';
 import type { TensorflowDevice } from './devices.js';
-import { registerKernels } from './kernels.js';
+import { registerKernels } from './kernels/index.js';
 import { type Library, loadLibrary } from './library.js';
 import { TensorflowState } from './state.js';
 import { inferenceStep, trainingStep } from './step.js';

@@ -12,6 +12,11 @@ export const attribute = {
   shape: (name: string, value: readonly number[]): OpAttribute => {
     return { name, type: native().binding.TF_ATTR_SHAPE, value };
   },
+  integer: (name: string, value: number): OpAttribute => ({ name, type: native().binding.TF_ATTR_INT, value }),
+  int32: (name: string): OpAttribute => {
+    const { binding } = native();
+    return { name, type: binding.TF_ATTR_TYPE, value: binding.TF_INT32 };
+  },
   /** The element type float32. */
   float32: (name: string): OpAttribute => {
     const { binding } = native();
