@@ -39,6 +39,7 @@ export interface Binding {
   executeOp(name: string, attributes: readonly OpAttribute[], inputs: readonly number[], outputs: number): Output[];
   createTensor(shape: readonly number[], dtype: number, values: Float32Array | Int32Array): number;
   deleteTensor(id: number): void;
+  tensorDataSync(id: number): Float32Array | Int32Array;
 }
 
 /** A tensor of the native part. */

@@ -3,8 +3,8 @@
  * much JavaScript: a tensor object for every intermediate result and a new tensor for every number.
  */
 import type { Tensor, TensorInfo } from '../tf.js';
+import { attribute } from './attributes.js';
 import { native, type OpAttribute, type Output } from './library.js';
-import { attribute } from './operators.js';
 
 /** A tensor inside a kernel. */
 export type Value = Pick<Output, 'id' | 'shape'>;
@@ -36,6 +36,13 @@ export class Scratch {
     return Object.fromEntries(
       names.map((name, i) => [name, { id: ids[i], shape: tensors[name].shape }]),
     ) as unknown as Record<Name, Value>;
+  }
+
+  /** Inputs in order. */
+  tensors(tensors: readonly TensorInfo[]): Value[] {
+    return native()
+      .getInputTensorIds(tensors)
+      .map((id, i) => ({ id, shape: tensors[i]?.shape ?? [] }));
   }
 
   /** Tensors of tfjs's for values that an operator has made; all others are freed. No value may be named twice. */
@@ -72,6 +79,24 @@ export class Scratch {
     });
   }
 
+  /** A number that is another one at each step. */
+  changing(value: number): Value {
+    return this.given([], Float32Array.of(value));
+  }
+
+  /** A tensor of values of JavaScript's; they must not change while it lives. */
+  given(shape: readonly number[], values: Float32Array): Value {
+    const { binding } = native();
+    const made = { id: binding.createTensor(shape, binding.TF_FLOAT, values), shape, dtype: binding.TF_FLOAT };
+    this.#made.add(made);
+    return made;
+  }
+
+  /** The only element of a tensor. */
+  read({ id }: Value): number {
+    return native().binding.tensorDataSync(id)[0] as number;
+  }
+
   add(a: Value, b: Value): Value {
     return this.plain('AddV2', a, b);
   }
@@ -82,6 +107,16 @@ export class Scratch {
 
   mul(a: Value, b: Value): Value {
     return this.plain('Mul', a, b);
+  }
+
+  /** Adam (Kingma & Ba 2015) in place. @param handles of value, first and second moment @param rest as the operator says */
+  applyAdam(handles: readonly Value[], rest: readonly Value[]): void {
+    const given = remembered(attributes, 'adam', () => [
+      ...typed(),
+      attribute.bool('use_locking', false),
+      attribute.bool('use_nesterov', false),
+    ]);
+    this.run('ResourceApplyAdam', [...handles, ...rest], given, 0);
   }
 
   /** Product of two matrices. */
