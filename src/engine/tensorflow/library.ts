@@ -2,8 +2,10 @@
  * Loads TensorFlow, once in a process. What its library reads from the environment is set before: it computes on one
  * device with one number of threads for as long as the process lives, and says nothing on its own.
  */
+import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import { dirname, join } from 'node:path';
 import util from 'node:util';
 import { EngineError } from '../../base/errors.js';
 import { installedVersion } from '../installed-version.js';
@@ -66,6 +68,8 @@ export interface Library {
   readonly version: string;
 }
 
+const require = createRequire(import.meta.url);
+
 let loaded: Library | undefined;
 
 /**
@@ -124,7 +128,7 @@ function load(device: TensorflowDevice, threads: number | undefined): Library {
   const restore = device === 'cpu' ? hideGpus() : () => undefined;
   try {
     restoreUtil();
-    createRequire(import.meta.url)(PACKAGE);
+    quietly(() => require(PACKAGE));
   } catch (error) {
     const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw new EngineError(`engine tensorflow: ${PACKAGE} cannot be loaded (${line}): see docs/engines.md`, 1, {
@@ -152,6 +156,25 @@ function prepareEnvironment(threads: number | undefined): number {
   if (threads !== undefined) env.TF_NUM_INTRAOP_THREADS = String(threads);
   env.TF_NUM_INTRAOP_THREADS ??= String(availableParallelism());
   return Number(env.TF_NUM_INTRAOP_THREADS);
+}
+
+/**
+ * Keeps what the library writes while it is loaded off standard error. That takes native code, which the setup script
+ * builds for the libraries that need it; where it is absent, `action` just runs.
+ */
+function quietly(action: () => void): void {
+  const file = join(dirname(require.resolve(`${PACKAGE}/package.json`)), 'deps', 'quiet.node');
+  if (process.env.TF_CPP_MIN_LOG_LEVEL !== LOG_FATAL || !existsSync(file)) {
+    action();
+    return;
+  }
+  const { hush, restore }: { hush: () => void; restore: () => void } = require(file);
+  hush();
+  try {
+    action();
+  } finally {
+    restore();
+  }
 }
 
 /** Hides all GPUs. @returns what takes that back */

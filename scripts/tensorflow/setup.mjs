@@ -18,34 +18,25 @@ import {
   renameSync,
   rmSync,
   statfsSync,
-  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { attempt } from './attempt.mjs';
+import { fetchCuda, fetchWheel, unpack } from './wheels.mjs';
 
 const PACKAGE = '@tensorflow/tfjs-node-gpu';
 const PACKAGE_VERSION = '4.22.0';
 const TENSORFLOW_VERSION = '2.21.0';
-/** The wheel that is asked for, whatever Python this machine has: only its libraries and headers are used. */
-const WHEEL_TAGS = ['--python-version', '3.11', '--implementation', 'cp', '--platform', 'manylinux_2_27_x86_64'];
-/** CUDA's wheels have older tags, too. */
-const CUDA_TAGS = [...WHEEL_TAGS, '--platform', 'manylinux_2_17_x86_64', '--platform', 'manylinux2014_x86_64'];
 /** Room for wheel and libraries together, in GiB. */
 const ROOM = { cpu: 1.5, cuda: 9 };
-/** What the binding needs of a wheel. */
-const MEMBERS = [
-  'tensorflow/libtensorflow_cc.so.2',
-  'tensorflow/libtensorflow_framework.so.2',
-  'tensorflow/include/tensorflow/c/',
-  'tensorflow/include/tensorflow/core/platform/',
-  'tensorflow/include/tsl/',
-  'tensorflow/include/xla/tsl/',
-];
 /** Says, beside the libraries, that all of it is done. */
 const MARK = 'wave.json';
+
+/** Start of the names of folders that the work is done in. */
+const WORK = 'setup-';
 
 const options = {
   cuda: { type: 'boolean', default: false },
@@ -80,7 +71,7 @@ function main({ cuda, force, wheel }) {
   const variant = cuda ? 'cuda' : 'cpu';
   const start = performance.now();
   const root = projectRoot();
-  const folder = installPackage(root);
+  const folder = join(root, 'node_modules', PACKAGE);
   const deps = join(folder, 'deps');
   if (!force && isDone(deps, variant) && computes(folder).status === 0) {
     say(`TensorFlow ${TENSORFLOW_VERSION} (${variant}) is there and computes: nothing to do`);
@@ -88,17 +79,23 @@ function main({ cuda, force, wheel }) {
   }
   const python = findPython();
   const gyp = findBuildTools();
+  installPackage(root, folder);
   const room = statfsSync(folder);
   const free = (room.bavail * room.bsize) / 2 ** 30;
   if (free < ROOM[variant]) {
     throw new Error(`needs ${ROOM[variant]} GiB of disk at ${folder}, ${free.toFixed(1)} GiB are free`);
   }
-  const work = mkdtempSync(join(folder, 'setup-'));
+  // Of a run that was killed.
+  for (const name of readdirSync(folder)) {
+    if (name.startsWith(WORK)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+  const work = mkdtempSync(join(folder, WORK));
   try {
     const next = join(work, 'deps');
     mkdirSync(join(next, 'lib'), { recursive: true });
-    const file = wheel === undefined ? fetchWheel(python, variant, join(work, 'wheels')) : resolve(wheel);
+    const file = wheel === undefined ? fetch(python, variant, join(work, 'wheels')) : resolve(wheel);
     unpack(python, file, next);
+    if (cuda) say('fetching the CUDA libraries with pip');
     if (cuda) fetchCuda(python, file, join(work, 'cuda'), next);
     // Without its binding the package is not usable, so from here on the engine sees all or nothing.
     const binding = bindingPath(folder);
@@ -106,6 +103,7 @@ function main({ cuda, force, wheel }) {
     rmSync(deps, { recursive: true, force: true });
     renameSync(next, deps);
     build(gyp, folder, binding);
+    buildQuiet(deps);
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
@@ -127,14 +125,13 @@ function say(text) {
 
 /** The folder whose node_modules the package belongs into: this project, or the one that this package is installed in. */
 function projectRoot() {
-  const own = fileURLToPath(new URL('..', import.meta.url));
+  const own = fileURLToPath(new URL('../..', import.meta.url));
   const at = own.indexOf('/node_modules/');
   return at === -1 ? resolve(own) : own.slice(0, at);
 }
 
-/** @returns the package's folder; installs it, without its download, if it is absent */
-function installPackage(root) {
-  const folder = join(root, 'node_modules', PACKAGE);
+/** Installs the package, without its download, if it is absent. */
+function installPackage(root, folder) {
   const installed = () => {
     try {
       return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).version;
@@ -148,11 +145,11 @@ function installPackage(root) {
   }
   if (before === undefined) {
     say(`installing ${PACKAGE} ${PACKAGE_VERSION} without its download`);
-    const flags = ['install', '--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
+    // Told as a dependency: npm leaves an optional peer alone.
+    const flags = ['install', '--no-save', '--save-prod', '--ignore-scripts', '--no-audit', '--no-fund'];
     attempt(`npm could not install ${PACKAGE}`, 'npm', [...flags, `${PACKAGE}@${PACKAGE_VERSION}`], root);
     if (installed() !== PACKAGE_VERSION) throw new Error(`npm did not install ${PACKAGE} in ${root}`);
   }
-  return folder;
 }
 
 function isDone(deps, variant) {
@@ -191,76 +188,10 @@ function runs(program, flags) {
   return spawnSync(program, flags, { stdio: 'ignore' }).status === 0;
 }
 
-/** Runs a program in silence. */
-function attempt(problem, program, flags, cwd) {
-  try {
-    return execFileSync(program, flags, {
-      cwd,
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-      maxBuffer: 2 ** 28,
-    });
-  } catch (error) {
-    const failure = new Error(problem);
-    failure.stderr = error.stderr;
-    failure.stdout = error.stdout ?? error.message;
-    throw failure;
-  }
-}
-
-function download(python, problem, tags, requirements, folder) {
-  const flags = ['-m', 'pip', 'download', '--quiet', '--no-deps', '--only-binary=:all:', ...tags, '--dest', folder];
-  attempt(problem, python, [...flags, ...requirements], folder.slice(0, folder.lastIndexOf('/')));
-  return readdirSync(folder).map((name) => join(folder, name));
-}
-
-function fetchWheel(python, variant, folder) {
+function fetch(python, variant, folder) {
   const requirement = `${variant === 'cuda' ? 'tensorflow' : 'tensorflow-cpu'}==${TENSORFLOW_VERSION}`;
   say(`fetching ${requirement} with pip`);
-  const problem = `pip did not get ${requirement} for this platform`;
-  const [file] = download(python, problem, WHEEL_TAGS, [requirement], folder);
-  return file;
-}
-
-/** Takes the files that MEMBERS name out of a wheel, with Python, as Node reads no archives. */
-function unpack(python, file, target) {
-  const program = [
-    'import sys, zipfile',
-    'wheel, target, *members = sys.argv[1:]',
-    'archive = zipfile.ZipFile(wheel)',
-    'names = [name for name in archive.namelist() if name.startswith(tuple(members))]',
-    'archive.extractall(target, names)',
-  ].join('\n');
-  attempt(`${file} could not be unpacked`, python, ['-c', program, file, target, ...MEMBERS], target);
-  const libraries = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'];
-  for (const name of libraries) {
-    const from = join(target, 'tensorflow', name);
-    if (!existsSync(from)) throw new Error(`${file} holds no ${name}: is it a wheel of TensorFlow for Linux?`);
-    renameSync(from, join(target, 'lib', name));
-  }
-  renameSync(join(target, 'tensorflow/include'), join(target, 'include'));
-  // The names that the linker looks for.
-  symlinkSync('libtensorflow_cc.so.2', join(target, 'lib/libtensorflow.so'));
-  symlinkSync('libtensorflow_framework.so.2', join(target, 'lib/libtensorflow_framework.so'));
-}
-
-/** CUDA's libraries, in the versions that the wheel asks for, where libtensorflow looks for them: beside `lib`. */
-function fetchCuda(python, file, folder, target) {
-  const program = [
-    'import sys, zipfile',
-    'archive = zipfile.ZipFile(sys.argv[1])',
-    'name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))',
-    'print(archive.read(name).decode())',
-  ].join('\n');
-  const metadata = attempt(`${file} could not be read`, python, ['-c', program, file], target);
-  const requirements = [...metadata.matchAll(/^Requires-Dist: (\S+?) *; *extra == "and-cuda"/gm)].map(
-    ([, name]) => name,
-  );
-  if (requirements.length === 0) throw new Error(`${file} asks for no CUDA libraries: is it a wheel of tensorflow?`);
-  say(`fetching ${requirements.length} CUDA libraries with pip`);
-  for (const wheel of download(python, 'pip did not get the CUDA libraries', CUDA_TAGS, requirements, folder)) {
-    attempt(`${wheel} could not be unpacked`, python, ['-m', 'zipfile', '-e', wheel, target], target);
-  }
+  return fetchWheel(python, requirement, folder);
 }
 
 /** Where the package looks for its binding. */
@@ -272,7 +203,7 @@ function bindingPath(folder) {
 function build(gyp, folder, binding) {
   say('building the binding with node-gyp');
   const module = dirname(binding);
-  const headers = dirname(dirname(process.execPath));
+  const headers = nodeFolder();
   const flags = [
     '--module_name=tfjs_binding',
     `--module_path=${module}`,
@@ -282,6 +213,18 @@ function build(gyp, folder, binding) {
   ];
   attempt('the binding could not be built', process.execPath, [gyp, 'rebuild', ...flags], folder);
   rmSync(join(folder, 'build'), { recursive: true, force: true });
+}
+
+/** Builds what keeps the library's greeting off standard error. Without it the engine works, too. */
+function buildQuiet(deps) {
+  const source = fileURLToPath(new URL('quiet.c', import.meta.url));
+  const flags = ['-shared', '-fPIC', '-O1', `-I${join(nodeFolder(), 'include/node')}`, '-o', join(deps, 'quiet.node')];
+  spawnSync(process.env.CC ?? 'cc', [...flags, source], { stdio: 'ignore' });
+}
+
+/** Where this Node is installed; its headers are below it, if they are installed. */
+function nodeFolder() {
+  return dirname(dirname(process.execPath));
 }
 
 /** Multiplies two small matrices in a process of its own, as a broken library may end whoever loads it. */
