@@ -1,0 +1,47 @@
+/**
+ * One engine on one device under test. Whether this machine has it, the probe tells, the one that `wave doctor` shows; where
+ * it does not, the tests are skipped with the reason in their name. `WAVE_REQUIRE_ENGINES=ort/cpu,tensorflow/cpu` names
+ * targets that have to be there, so that a machine that is set up for them cannot leave them out unseen.
+ */
+import { createEngine } from '#wave/engine/create.js';
+import { createOrtEngine } from '#wave/engine/ort/engine.js';
+import { type ProbeTarget, probe } from '#wave/engine/probe.js';
+import type { Engine } from '#wave/engine/types.js';
+
+/** As many as a small machine has, so that numbers depend on the number of cores nowhere. */
+export const THREADS = 2;
+
+/** The engine and device that all others are compared with. */
+export const REFERENCE = 'ort/cpu';
+
+/** What the tests of one target go by. */
+export interface Conforming {
+  /** `ort/cpu` for example. */
+  readonly name: string;
+  readonly target: ProbeTarget;
+  readonly present: boolean;
+  readonly required: boolean;
+  /** What the probe tells. */
+  readonly told: string;
+}
+
+/** Tries the target. */
+export async function tryTarget(name: string): Promise<Conforming> {
+  const [engine, device] = name.split('/') as [ProbeTarget['engine'], string];
+  const target = { engine, device };
+  const { status, detail } = await probe(target);
+  const wanted = (process.env.WAVE_REQUIRE_ENGINES ?? '').split(',').map((one) => one.trim());
+  const required = name === REFERENCE || wanted.includes(name);
+  return { name, target, present: status === 'ok', required, told: `${status}: ${detail}` };
+}
+
+/** The engine as every command makes it. */
+export function engineOn({ engine: name, device }: ProbeTarget): Engine {
+  return createEngine({ name, device, threads: THREADS });
+}
+
+/** The same, made such that it tells gradients; on some devices they otherwise never leave the step. */
+export function gradientEngineOn(target: ProbeTarget): Engine {
+  if (target.engine !== 'ort') return engineOn(target);
+  return createOrtEngine({ device: target.device as 'cpu', threads: THREADS, optimiser: 'host' });
+}

@@ -1,0 +1,67 @@
+/** Training steps with AdamW: against PyTorch, and against the default engine on the CPU. */
+import { describe, expect, it } from 'vitest';
+import type { Engine } from '#wave/engine/types.js';
+import { parameterShapes } from '#wave/model/parameters.js';
+import { PATCHES, TARGETS, trainingProgram } from '#wave/train/program.js';
+import { type Case, jsonFixture, oneHot, patchesOf, specOf, stateOf } from '../../model/support.js';
+import { expectClose } from '../../support/close.js';
+import * as pure from '../../support/pure-weights.js';
+import { trainPico } from './pico.js';
+
+/** Of twenty steps, of which the last ones carry the differences of all before. */
+const CURVE_TOLERANCE = 1e-3;
+
+/** Losses of the steps that PyTorch has done as well, and PyTorch's own. */
+async function trainingCurve(engine: Engine): Promise<{ found: number[]; expected: number[] }> {
+  const {
+    case: sizes,
+    batches,
+    losses,
+  } = jsonFixture<{ case: Case; batches: number; losses: number[] }>('training-curve.json');
+  const { batch, classes } = sizes;
+  const model = specOf(sizes);
+  const state = await stateOf(engine, model, pure.parameters(parameterShapes(model)), 0.05);
+  const step = await engine.compileTraining(trainingProgram(model, batch, { dropPath: false }), state);
+  const found: number[] = [];
+  for (let i = 0; i < losses.length; i++) {
+    const images = pure.normalSized(`images.${i % batches}`, batch * sizes.image ** 2);
+    const inputs = new Map([
+      [PATCHES, patchesOf(images, model, batch)],
+      [TARGETS, oneHot(pure.labels(`labels.${i % batches}`, batch, classes), classes)],
+    ]);
+    found.push((await step.run(inputs, { learningRate: 1e-3 })).loss);
+  }
+  await step.dispose();
+  await state.dispose();
+  return { found, expected: losses };
+}
+
+/**
+ * Defines the tests.
+ *
+ * @param reference gives the default engine on the CPU
+ */
+export function describeTraining(engine: () => Engine, reference: () => Engine): void {
+  describe('training', () => {
+    it('follows the losses of PyTorch with AdamW for twenty steps', async () => {
+      const { found, expected } = await trainingCurve(engine());
+      expect(found).toHaveLength(20);
+      expectClose('losses', found, expected, { absolute: CURVE_TOLERANCE });
+      expect(found.at(-1)).toBeLessThan((found[0] as number) / 2);
+      const { found: default_ } = await trainingCurve(reference());
+      expectClose('losses beside those of ort/cpu', found, default_, { absolute: 1e-4 });
+    });
+
+    it('does drop path, clipping, weight decay and frozen parameters as ort/cpu does', async () => {
+      const [own, other] = [await trainPico(engine()), await trainPico(reference())];
+      expect(own.steps).toBe(other.steps);
+      expectClose('losses and norms', own.losses, other.losses, { relative: 1e-5 });
+      for (const kind of ['logits', 'parameters', 'first', 'second'] as const) {
+        expect([...own[kind].keys()]).toEqual([...other[kind].keys()]);
+        for (const [name, values] of other[kind]) {
+          expectClose(`${kind} ${name}`, own[kind].get(name), values, { absolute: 1e-5 });
+        }
+      }
+    });
+  });
+}
