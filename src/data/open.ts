@@ -10,7 +10,7 @@ import { listFiles } from './file-list.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
 import { openParquet } from './parquet.js';
-import type { ImageSource } from './source.js';
+import { type ImageSource, ownSize } from './source.js';
 import { balancedSubset } from './subset.js';
 import { syntheticSource } from './synthetic.js';
 import { normaliseTable } from './transforms.js';
@@ -66,7 +66,7 @@ const USUAL_SIDE = 224;
 /** Height and width that images are brought to, pixels. */
 function imageSize({ image }: DataConfig, source: ImageSource): readonly [number, number] {
   if (image !== null) return typeof image === 'number' ? [image, image] : image;
-  const own = source.kind === 'raster' ? source : source.records.kind === 'ranges' ? source.records.raw : undefined;
+  const own = ownSize(source);
   return own ? [own.height, own.width] : [USUAL_SIDE, USUAL_SIDE];
 }
 
