@@ -22,6 +22,7 @@ import {
 import { type Ancestor, measureAncestor, openAncestor, rememberWherePaid } from './ancestor.js';
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
+import { withDevice } from './device.js';
 import { bankFor, writeBank } from './distill-bank.js';
 import { distillShape, missingSizes } from './distill-config.js';
 import { distilledModels, drawModel, sizeLabel } from './distill-sizes.js';
@@ -145,18 +146,19 @@ async function checkAncestor(config: DistillConfig, { ancestor }: DistillInputs)
  * `context.signal` was aborted (the state is saved).
  */
 export async function distill(
-  config: DistillConfig,
+  asked: DistillConfig,
   inputs: DistillInputs,
   out: OutFolder,
   context: StageContext,
 ): Promise<DistillResult> {
   const start = performance.now();
-  await checkAncestor(config, inputs);
+  await checkAncestor(asked, inputs);
   const files: RunFiles = {
     makes: ['templates', 'scalers'],
     reads: [inputs.ancestor],
   };
   const { config: settings } = await checkRunFolder(out, files);
+  const config = await withDevice(asked, context, out);
   if (out.resume) await checkSameSettings(settings, config);
   const data = await openRunData(config, context);
   const ancestor = await openAncestor({ path: inputs.ancestor, heads: inputs.heads }, config, data.train, context);

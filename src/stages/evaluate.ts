@@ -13,6 +13,7 @@ import * as train from '../train/index.js';
 import { BrokenImages } from './broken-images.js';
 import { checkLabels } from './class-map.js';
 import type { StageContext } from './context.js';
+import { withDevice } from './device.js';
 import { distillShape, fitKdSchema } from './distill-config.js';
 import { notFinite } from './finite-weights.js';
 import { OnnxClassifier, onnxData } from './onnx-classifier.js';
@@ -70,10 +71,11 @@ export async function evaluate(
 
 async function evaluateVit(
   inputs: StartInputs,
-  config: EvaluateSettings,
+  asked: EvaluateSettings,
   context: StageContext,
 ): Promise<EvaluateResult> {
   const { source, spec, values } = await loadStart(inputs, context);
+  const config = await withDevice(asked, context);
   const dataset = await openTest(config, context);
   const { channels, image } = dataset;
   const { classes } = dataset.source;

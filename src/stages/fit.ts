@@ -28,6 +28,7 @@ import { type Ancestor, measureAncestor, openAncestor, rememberWherePaid } from 
 import { checkSameSettings } from './changed-settings.js';
 import { checkLabels, withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
+import { withDevice } from './device.js';
 import { ceSchema, fitKdSchema } from './distill-config.js';
 import { onnxShape } from './onnx-config.js';
 import { withOpened } from './opened.js';
@@ -112,15 +113,16 @@ export function checkFit(config: FitConfig, { ancestor }: Pick<FitInputs, 'ances
  * `context.signal` was aborted (the state is saved).
  */
 export async function fit(
-  config: FitConfig,
+  asked: FitConfig,
   inputs: FitInputs,
   out: OutFolder,
   context: StageContext,
 ): Promise<FitResult> {
   const start = performance.now();
-  checkFit(config, inputs);
+  checkFit(asked, inputs);
   const files: RunFiles = { makes: ['scalers', 'model'], reads: filesOf(inputs) };
   const { config: settings } = await checkRunFolder(out, files);
+  const config = await withDevice(asked, context, out);
   if (out.resume) await checkSameSettings(settings, config);
   const [bank, scalers] = await Promise.all([loadTemplates(inputs.templates), loadScalers(inputs.scalers)]);
   checkTogether({ path: inputs.templates, bank }, { path: inputs.scalers, scalers });

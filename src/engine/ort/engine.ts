@@ -7,6 +7,7 @@ import { EngineError } from '../../base/errors.js';
 import { diverged } from '../diverged.js';
 import { fed } from '../fed.js';
 import { installedVersion } from '../installed-version.js';
+import type { DeviceOf } from '../targets.js';
 import type { TensorValues } from '../tensor-spec.js';
 import type {
   AdamWConstants,
@@ -30,8 +31,7 @@ import { WorkerClient } from './worker-client.js';
 import type { OptimiserPlace } from './worker-protocol.js';
 
 /** Devices that engine ort can be asked for. */
-export const ORT_DEVICES = ['cpu', 'webgpu'] as const;
-export type OrtDevice = (typeof ORT_DEVICES)[number];
+export type OrtDevice = DeviceOf<'ort'>;
 
 export interface OrtEngineOptions {
   readonly device?: OrtDevice;

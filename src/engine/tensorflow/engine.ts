@@ -3,6 +3,7 @@
  * and is loaded when the engine is made.
  */
 import { EngineError } from '../../base/errors.js';
+import type { DeviceOf } from '../targets.js';
 import type {
   AdamWConstants,
   CompileInfo,
@@ -14,14 +15,13 @@ import type {
   TrainingProgram,
   TrainingStep,
 } from '../types.js';
-import type { TensorflowDevice } from './devices.js';
 import { type Library, loadLibrary } from './library.js';
 import { TensorflowState } from './state.js';
 import { inferenceStep, trainingStep } from './step.js';
 import { turn } from './turn.js';
 
 export interface TensorflowEngineOptions {
-  readonly device?: TensorflowDevice;
+  readonly device?: DeviceOf<'tensorflow'>;
   /**
    * Threads of one operator on the CPU; default: `TF_NUM_INTRAOP_THREADS`, else the cores this process may use. A process
    * keeps the number of its first engine.
@@ -45,7 +45,7 @@ export function createTensorflowEngine({ device = 'cpu', threads }: TensorflowEn
 
 class TensorflowEngine implements Engine {
   readonly name = 'tensorflow';
-  readonly device: TensorflowDevice;
+  readonly device: DeviceOf<'tensorflow'>;
   readonly threads: number;
   readonly version: string;
   readonly #states = new Set<TensorflowState>();

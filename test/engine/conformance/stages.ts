@@ -24,9 +24,10 @@ import { THREADS } from './target.js';
 const STEPS = 20;
 /** On the loss of every step. */
 const LOSS_TOLERANCE = 1e-4;
-/** 20 steps are two epochs of 10 batches. */
-const DATA = { source: 'synthetic', synthetic: { image: 16, classes: 4, train: 320, test: 130 } } as const;
-const TRAIN = { steps: STEPS, epochs: null, batch: 32, log_every: 1, eval_every: 2 } as const;
+const SIDE = 8;
+/** 20 steps are one epoch. */
+const DATA = { source: 'synthetic', synthetic: { image: SIDE, classes: 4, train: 320, test: 130 } } as const;
+const TRAIN = { steps: STEPS, epochs: null, batch: 16, log_every: 1 } as const;
 
 /** Engine, device and threads of a run. */
 type EngineSettings = { readonly name: string; readonly device: string; readonly threads: number };
@@ -47,9 +48,9 @@ interface Files {
 }
 
 const stages = {
-  pretrain: (dir: string, engine: EngineSettings) =>
+  pretrain: (dir: string, engine: EngineSettings, _files?: Files, train: object = {}) =>
     pretrain(
-      pretrainSchema.parse({ ...settings(engine, { lr: 3e-3 }), model: PICO.model }),
+      pretrainSchema.parse({ ...settings(engine, { lr: 3e-3, ...train }), model: PICO.model }),
       { dir, force: false },
       context(),
     ),
@@ -97,7 +98,9 @@ export function describeStages({ engine: name, device }: ProbeTarget): void {
     let files: Files;
 
     beforeAll(async () => {
-      const { model: ancestor } = await stages.pretrain(at('reference', 'pretrain'), reference);
+      await stages.pretrain(at('reference', 'pretrain'), reference);
+      const longer = { steps: 15 * STEPS, eval_every: 15 };
+      const { model: ancestor } = await stages.pretrain(at('ancestor'), reference, undefined, longer);
       const { templates } = await stages.distill(at('reference', 'distill'), reference, { ancestor });
       const scalers = at('scalers.safetensors');
       const out = { path: scalers, force: false };
@@ -127,8 +130,8 @@ export function describeStages({ engine: name, device }: ProbeTarget): void {
 
     it('predict gives the logits of ort/cpu', async () => {
       const images = at('images.safetensors');
-      const data = normalSized('images', 5 * 3 * 16 * 16);
-      await writeSafetensors(images, [['input', { dtype: 'F32', shape: [5, 3, 16, 16], data }]], []);
+      const data = normalSized('images', 5 * 3 * SIDE * SIDE);
+      await writeSafetensors(images, [['input', { dtype: 'F32', shape: [5, 3, SIDE, SIDE], data }]], []);
       const logits = async (engine: EngineSettings, file: string) => {
         const inputs = { model: files.ancestor, inputs: [images], top: 1, logitsOut: at(file), engine };
         await predict(inputs, context());

@@ -14,6 +14,9 @@ export const THREADS = 2;
 /** The engine and device that all others are compared with. */
 export const REFERENCE = 'ort/cpu';
 
+/** Floating-point operations per second in matrix products. */
+const SLOW = 5e9;
+
 /** What the tests of one target go by. */
 export interface Conforming {
   /** `ort/cpu` for example. */
@@ -23,25 +26,27 @@ export interface Conforming {
   readonly required: boolean;
   /** What the probe tells. */
   readonly told: string;
+  /** A GPU driver that computes on the CPU: what takes it minutes is left to the others. */
+  readonly slow: boolean;
 }
 
 /** Tries the target. */
 export async function tryTarget(name: string): Promise<Conforming> {
   const [engine, device] = name.split('/') as [ProbeTarget['engine'], string];
   const target = { engine, device };
-  const { status, detail } = await probe(target);
+  const { status, detail, speed = 0 } = await probe(target, { speed: true });
   const wanted = (process.env.WAVE_REQUIRE_ENGINES ?? '').split(',').map((one) => one.trim());
   const required = name === REFERENCE || wanted.includes(name);
-  return { name, target, present: status === 'ok', required, told: `${status}: ${detail}` };
+  return { name, target, present: status === 'ok', required, told: `${status}: ${detail}`, slow: speed < SLOW };
 }
 
 /** The engine as every command makes it. */
-export function engineOn({ engine: name, device }: ProbeTarget): Engine {
+export function engineOn({ engine: name, device }: ProbeTarget): Promise<Engine> {
   return createEngine({ name, device, threads: THREADS });
 }
 
 /** The same, made such that it tells gradients; on some devices they otherwise never leave the step. */
-export function gradientEngineOn(target: ProbeTarget): Engine {
+export async function gradientEngineOn(target: ProbeTarget): Promise<Engine> {
   if (target.engine !== 'ort') return engineOn(target);
   return createOrtEngine({ device: target.device as 'cpu', threads: THREADS, optimiser: 'host' });
 }

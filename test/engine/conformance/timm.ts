@@ -11,12 +11,17 @@ import * as pure from '../../support/pure-weights.js';
 
 const BATCH = 2;
 
-/** Defines the tests. */
-export function describeTimm(engine: () => Engine): void {
+/**
+ * Defines the tests.
+ *
+ * @param slow leaves the full-size models out
+ */
+export function describeTimm(engine: () => Engine, slow: boolean): void {
   describe('the logits of timm', () => {
-    it.each(TIMM_MODELS)('%s', async (name, model) => {
+    it.for(TIMM_MODELS)('%s', async ([name, model], { skip }) => {
       const { tensors } = await tensorFixture('timm-logits.safetensors');
       const full = model.image[0] === 224;
+      skip(slow && full, 'the driver computes on the CPU');
       const values = full
         ? pure.parameters(parameterShapes(model))
         : (await loadModel(fixture(`timm-small-${name}.safetensors`), { heads: 3 })).values;

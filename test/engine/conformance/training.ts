@@ -11,13 +11,17 @@ import { trainPico } from './pico.js';
 /** Of twenty steps, of which the last ones carry the differences of all before. */
 const CURVE_TOLERANCE = 1e-3;
 
-/** Losses of the steps that PyTorch has done as well, and PyTorch's own. */
-async function trainingCurve(engine: Engine): Promise<{ found: number[]; expected: number[] }> {
-  const {
-    case: sizes,
-    batches,
-    losses,
-  } = jsonFixture<{ case: Case; batches: number; losses: number[] }>('training-curve.json');
+/** Losses of a training in PyTorch. */
+interface Curve {
+  readonly case: Case;
+  readonly rate: number;
+  readonly batches: number;
+  readonly losses: number[];
+}
+const CURVES = jsonFixture<Record<'small' | 'large', Curve>>('training-curves.json');
+
+/** Losses of the same steps. */
+async function train(engine: Engine, { case: sizes, rate, batches, losses }: Curve): Promise<number[]> {
   const { batch, classes } = sizes;
   const model = specOf(sizes);
   const state = await stateOf(engine, model, pure.parameters(parameterShapes(model)), 0.05);
@@ -29,28 +33,33 @@ async function trainingCurve(engine: Engine): Promise<{ found: number[]; expecte
       [PATCHES, patchesOf(images, model, batch)],
       [TARGETS, oneHot(pure.labels(`labels.${i % batches}`, batch, classes), classes)],
     ]);
-    found.push((await step.run(inputs, { learningRate: 1e-3 })).loss);
+    found.push((await step.run(inputs, { learningRate: rate })).loss);
   }
   await step.dispose();
   await state.dispose();
-  return { found, expected: losses };
+  return found;
 }
 
 /**
  * Defines the tests.
  *
  * @param reference gives the default engine on the CPU
+ * @param slow leaves the larger model out
  */
-export function describeTraining(engine: () => Engine, reference: () => Engine): void {
+export function describeTraining(engine: () => Engine, reference: () => Engine, slow: boolean): void {
   describe('training', () => {
-    it('follows the losses of PyTorch with AdamW for twenty steps', async () => {
-      const { found, expected } = await trainingCurve(engine());
-      expect(found).toHaveLength(20);
-      expectClose('losses', found, expected, { absolute: CURVE_TOLERANCE });
-      expect(found.at(-1)).toBeLessThan((found[0] as number) / 2);
-      const { found: default_ } = await trainingCurve(reference());
-      expectClose('losses beside those of ort/cpu', found, default_, { absolute: 1e-4 });
-    });
+    it.for(['small', 'large'] as const)(
+      'has the losses of PyTorch for twenty steps, %s model',
+      async (size, { skip }) => {
+        skip(slow && size === 'large', 'the driver computes on the CPU');
+        const curve = CURVES[size];
+        const found = await train(engine(), curve);
+        expect(found).toHaveLength(20);
+        expectClose('losses', found, curve.losses, { absolute: CURVE_TOLERANCE });
+        expectClose('losses beside those of ort/cpu', found, await train(reference(), curve), { absolute: 1e-4 });
+        expect(found.at(-1)).toBeLessThan((found[0] as number) / 2);
+      },
+    );
 
     it('does drop path, clipping, weight decay and frozen parameters as ort/cpu does', async () => {
       const [own, other] = [await trainPico(engine()), await trainPico(reference())];
