@@ -254,7 +254,7 @@ describe('what is refused in one line', () => {
     [
       'a device that the engine does not have',
       async () => createEngine({ name: 'ort', device: 'abacus', threads: 1 }),
-      /^engine.device: engine ort has no device 'abacus': choose cpu or webgpu \(see wave doctor\)$/,
+      /^engine.device: engine ort has no device 'abacus': choose cpu or webgpu or cuda \(see wave doctor\)$/,
     ],
   ])('%s', async (_, attempt, message) => {
     const refused = attempt();
