@@ -25,8 +25,8 @@ function copyModel(): Uint8Array {
 }
 
 /**
- * Tensors on a device outlive the session that made them, but not the last session on the device: whoever holds some
- * keeps this until it has disposed of them.
+ * A tensor on a device must be gone before the session that made it: its memory is given back through that session, and
+ * a late one crashes the process. What this makes lives until `close`.
  */
 export class DeviceCopies {
   readonly #up: ort.InferenceSession;
@@ -45,8 +45,13 @@ export class DeviceCopies {
   }
 
   /** A tensor on the device, to be disposed of by the caller. */
-  async upload(values: Float32Array, shape: readonly number[]): Promise<ort.Tensor> {
-    const results = await this.#up.run({ [FROM]: new ort.Tensor('float32', values, shape) });
+  upload(values: Float32Array, shape: readonly number[]): Promise<ort.Tensor> {
+    return this.duplicate(new ort.Tensor('float32', values, shape));
+  }
+
+  /** A copy of a tensor, wherever that is, on the device; to be disposed of by the caller. */
+  async duplicate(tensor: ort.Tensor): Promise<ort.Tensor> {
+    const results = await this.#up.run({ [FROM]: tensor });
     return results[TO] as ort.Tensor;
   }
 
@@ -57,6 +62,7 @@ export class DeviceCopies {
     return values;
   }
 
+  /** Only when all tensors that were made here are disposed of. */
   async close(): Promise<void> {
     await this.#up.release();
     await this.#down.release();

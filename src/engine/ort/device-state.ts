@@ -38,6 +38,8 @@ export class DeviceState implements StepState {
   readonly #copies: DeviceCopies;
   readonly #constants: AdamWConstants;
   readonly #parameters: ReadonlyMap<string, Parameter>;
+  /** The session that made the tensors of the trained parameters; undefined: `#copies` has made them. */
+  #maker: number | undefined;
 
   private constructor(
     layout: readonly ParameterLayout[],
@@ -126,8 +128,9 @@ export class DeviceState implements StepState {
     return stepScalars(this.step + 1, settings, this.#constants);
   }
 
-  accept(results: Tensors): void {
+  accept(results: Tensors, session: number): void {
     this.step += 1;
+    this.#maker = session;
     for (const { layout, tensors } of this.#trained()) {
       const next = nextOf(layout.name, results);
       disposeOf(tensors);
@@ -137,6 +140,18 @@ export class DeviceState implements StepState {
 
   reject(results: Tensors): void {
     for (const { layout } of this.#trained()) disposeOf(nextOf(layout.name, results));
+  }
+
+  async leave(session: number): Promise<void> {
+    if (this.#maker !== session) return;
+    this.#maker = undefined;
+    for (const { tensors } of this.#trained()) {
+      const { value, first, second } = tensors;
+      const copy = (tensor: ort.Tensor) => this.#copies.duplicate(tensor);
+      const own = { value: await copy(value), first: await copy(first), second: await copy(second) };
+      disposeOf(tensors);
+      Object.assign(tensors, own);
+    }
   }
 
   async dispose(): Promise<void> {

@@ -149,6 +149,10 @@ export class HostState implements StepState {
     // The next buffers are written again by the next run.
   }
 
+  async leave(): Promise<void> {
+    // Sessions write into its own memory.
+  }
+
   async dispose(): Promise<void> {
     // Its memory is collected with it.
   }

@@ -33,9 +33,11 @@ export interface StepState {
   /** The scalars that the next step's graph is fed when it holds the optimiser. */
   nextScalars(settings: StepSettings): Float32Array;
   /** Takes over the next state that a graph with the optimiser has given, among its other `results`. */
-  accept(results: Tensors): void;
+  accept(results: Tensors, session: number): void;
   /** Stays as it is, whatever the next state among `results` is. */
   reject(results: Tensors): void;
+  /** To be awaited before a session is released: makes the state independent of it. */
+  leave(session: number): Promise<void>;
   dispose(): Promise<void>;
 }
 

@@ -184,6 +184,7 @@ const handlers: Handlers = {
     const session = sessions.get(id);
     sessions.delete(id);
     outputBuffers.delete(id);
+    for (const state of states.values()) await state.leave(id);
     session?.endProfiling();
     await session?.release();
     return {};
@@ -241,7 +242,7 @@ async function trainInGraph(state: StepState, { session, inputs, outputs, settin
   const results = await runSession(session, feeds, state.fetches());
   const [loss, gradientNorm] = [scalarOf(results, LOSS), scalarOf(results, GRADIENT_NORM)];
   const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
-  if (finite) state.accept(results);
+  if (finite) state.accept(results, session);
   else state.reject(results);
   return { loss, gradientNorm, finite, outputs: collect(results, outputs) };
 }
