@@ -4,7 +4,17 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import loadWabt from 'wabt';
 
-const WASM_SOURCES = ['base/resize8', 'engine/ort/adamw', 'wave/outer-sum'];
+const WASM_SOURCES = [
+  'base/resize8',
+  'data/augment/values',
+  'data/augment/warp',
+  'data/jpeg/colour',
+  'data/jpeg/entropy',
+  'data/jpeg/transform',
+  'data/patches',
+  'engine/ort/adamw',
+  'wave/outer-sum',
+];
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 rmSync(`${root}dist`, { recursive: true, force: true });
@@ -19,7 +29,10 @@ try {
 
 const wabt = await loadWabt();
 for (const name of WASM_SOURCES) {
-  const module = wabt.parseWat(`${name}.wat`, readFileSync(`${root}src/${name}.wat`, 'utf8'), { simd: true });
+  const module = wabt.parseWat(`${name}.wat`, readFileSync(`${root}src/${name}.wat`, 'utf8'), {
+    simd: true,
+    multi_value: true,
+  });
   module.validate();
   writeFileSync(`${root}dist/${name}.wasm`, module.toBinary({}).buffer);
 }

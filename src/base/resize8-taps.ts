@@ -64,6 +64,24 @@ export function tapsOf(
   return { first, lengths, weights, most };
 }
 
+/** The source pixels that the results `start .. start + count - 1` of an axis are made of, from `begin` to before `end`. */
+export function rangeNeeded(
+  size: number,
+  to: number,
+  start: number,
+  count: number,
+  filter: Interpolation,
+): { readonly begin: number; readonly end: number } {
+  if (size === to) return { begin: start, end: start + count };
+  const scale = size / to;
+  // Nearest takes one of the two beside the centre.
+  const support = filter === 'nearest' ? 1 : FILTERS[filter][0] * Math.max(scale, 1);
+  return {
+    begin: Math.max(0, Math.trunc((start + 0.5) * scale - support + 0.5)),
+    end: Math.min(size, Math.trunc((start + count - 0.5) * scale + support + 0.5)),
+  };
+}
+
 /** Keys' cubic convolution kernel with a = -0.5. */
 function cubic(x: number): number {
   if (x < 1) return (1.5 * x - 2.5) * x * x + 1;

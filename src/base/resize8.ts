@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Interpolation } from './resize-choices.js';
-import { BITS, endOf, type Taps, tapsOf } from './resize8-taps.js';
+import { BITS, endOf, rangeNeeded, type Taps, tapsOf } from './resize8-taps.js';
 
 /** 8-bit pixels `[height, width, channels]`. */
 export interface Pixels8 {
@@ -45,6 +45,18 @@ export function resize8(image: Pixels8, { box, size: [tall, wide], crop, filter 
   else passes.copy(image, { top, left: box.left + crop.left, rows });
   if (down) passes.down(down, skipped);
   return { data: passes.result(crop.height, down !== undefined), height: crop.height, width: crop.width, channels };
+}
+
+/** The part of an image that `resize8` looks at. */
+export function pieceNeeded({ box, size: [tall, wide], crop, filter }: Resizing): Piece {
+  const rows = rangeNeeded(box.height, tall, crop.top, crop.height, filter);
+  const columns = rangeNeeded(box.width, wide, crop.left, crop.width, filter);
+  return {
+    top: box.top + rows.begin,
+    left: box.left + columns.begin,
+    height: rows.end - rows.begin,
+    width: columns.end - columns.begin,
+  };
 }
 
 interface RowRange {

@@ -78,13 +78,16 @@ interface Shown {
   readonly repeat: number;
 }
 
-/** Images decoded side by side on one thread: while one is decoded natively, another is written. */
+/** Images under way on one thread: while some are read, another is decoded. */
 const AT_A_TIME = 4;
 
 /** Makes batches; keeps files open between them. */
 export class Assembler {
   readonly #spec: AssemblySpec;
   readonly #reader: RecordReader | undefined;
+  /** Images of all batches asked for, in their order: an earlier batch must not wait for a later one. */
+  readonly #queue: (() => Promise<void>)[] = [];
+  #underWay = 0;
 
   constructor(spec: AssemblySpec) {
     this.#spec = spec;
@@ -97,15 +100,13 @@ export class Assembler {
     const { epoch, batch, indices } = job;
     const patches = new Float32Array(patchCount(shape) * shape.batch * patchDim(shape));
     const broken: BrokenImage[] = [];
-    let next = 0;
-    const work = async () => {
-      while (next < indices.length) {
-        const slot = next++;
+    const filled = Array.from(indices, (_, slot) =>
+      this.#inTurn(async () => {
         const failure = await this.#fill(patches, slot, job);
         if (failure) broken.push(failure);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(AT_A_TIME, indices.length) }, work));
+      }),
+    );
+    await Promise.all(filled);
     const mix = augment?.mix ? drawMix(augment.mix, shape, { seed, epoch, index: batch }) : undefined;
     if (mix) mixPatches(patches, shape, mix);
     return {
@@ -118,6 +119,20 @@ export class Assembler {
 
   async close(): Promise<void> {
     await this.#reader?.close();
+  }
+
+  /** Does it once what was asked for before has been begun, and not too much is under way. */
+  #inTurn(task: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push(() => task().then(resolve, reject));
+      if (this.#underWay < AT_A_TIME) this.#work();
+    });
+  }
+
+  async #work(): Promise<void> {
+    this.#underWay++;
+    for (let task = this.#queue.shift(); task; task = this.#queue.shift()) await task();
+    this.#underWay--;
   }
 
   /** Writes the image of a slot, or another one of the batch in its place. */

@@ -16,10 +16,13 @@ import type { Dataset } from './dataset.js';
 import { epochOrder } from './order.js';
 import { checkPatchShape } from './patches.js';
 import { recordName } from './records.js';
+import { ownSize } from './source.js';
 import { isRandom } from './transforms.js';
 
 /** Batches made ahead: enough to ride out a slow one (a garbage collection, a busy core) without a wait. */
-const DEFAULT_PREFETCH = 3;
+const LEAST_PREFETCH = 3;
+/** And for each thread: one that it makes and one that it goes on with. */
+const PREFETCH_PER_THREAD = 2;
 /** Row groups that are shuffled among each other unless something else is said. */
 const DEFAULT_WINDOW = 16;
 /** Most memory for batches made ahead, bytes; one is always made. */
@@ -39,7 +42,7 @@ export interface LoaderOptions {
   readonly seed: number;
   /** Threads; 0 makes batches on the calling thread. Default 1. */
   readonly workers?: number;
-  /** Most batches made ahead of the one the caller works on. Default: 3, or one per thread if there are more. */
+  /** Most batches made ahead of the one the caller works on. Default: 3, or two per thread. */
   readonly prefetch?: number;
   /** Called once for every image that cannot be read and is left out. */
   readonly onBroken?: (image: UnreadableImage) => void;
@@ -119,7 +122,7 @@ export class Loader {
       seed,
       substitute: isTraining,
     };
-    const { workers = 1, prefetch = Math.max(DEFAULT_PREFETCH, workers) } = options;
+    const { workers = 1, prefetch = Math.max(LEAST_PREFETCH, PREFETCH_PER_THREAD * workers) } = options;
     const bytes = batch * channels * height * width * Float32Array.BYTES_PER_ELEMENT;
     // Without threads nothing is gained by making a batch before it is asked for.
     this.#prefetch = workers === 0 ? 0 : Math.max(1, Math.min(prefetch, Math.floor(MOST_AHEAD_BYTES / bytes)));
@@ -237,7 +240,7 @@ export class Loader {
 
 /** Whether pixels go to the model as they lie in the source. */
 export function fitsAsItIs({ source, image, augment }: Dataset, mode: 'train' | 'eval'): boolean {
-  const own = source.kind === 'raster' ? source : source.records.kind === 'ranges' ? source.records.raw : undefined;
+  const own = ownSize(source);
   if (!own || own.height !== image[0] || own.width !== image[1]) return false;
   return mode === 'eval' || !augment.randomResizedCrop;
 }

@@ -4,6 +4,7 @@
  * `[width, channels, patch, patch]` flattened, so patch embedding is one matrix product.
  */
 import { ConfigError } from '../base/errors.js';
+import { cutPatches } from './cut-patches.js';
 import type { Draw } from './transforms.js';
 
 /** A batch of images and the patch side, pixels. */
@@ -113,6 +114,11 @@ export function writePicture(
 ): void {
   const { batch, channels, height, width, patch } = shape;
   const nextPatch = batch * patchDim(shape);
+  if (channels === 3 && sourceChannels === 3) {
+    const first = slot * patchDim(shape);
+    cutPatches(pixels, shape, flip, table, (values, index) => out.set(values, first + index * nextPatch));
+    return;
+  }
   const step = flip ? -sourceChannels : sourceChannels;
   for (let c = 0; c < channels; c++) {
     const values = c * 256;

@@ -1,7 +1,9 @@
 /** From the bytes of an image, a file or raw pixels, to pixels of the size that a model takes. */
 import type { Interpolation } from '../base/resize-choices.js';
-import { resize8 } from '../base/resize8.js';
+import { pieceNeeded, type Resizing, resize8 } from '../base/resize8.js';
 import { decodePicture, greyOf, type Look, type Picture } from './decode.js';
+import { decodeJpeg } from './jpeg/decode-jpeg.js';
+import { readJpegHeader } from './jpeg/header.js';
 import type { RawShape } from './records.js';
 
 export type { Picture } from './decode.js';
@@ -51,20 +53,45 @@ interface Reading {
  * @throws Error saying in one line why the bytes are no image, or that it cannot be resized so, without naming it.
  */
 export async function readPicture(bytes: Uint8Array, { raw, channels, look, frame }: Reading): Promise<Picture> {
-  const found = raw ? interleaved(bytes, raw) : await decodePicture(bytes, look);
-  const image = !raw && channels === 1 ? greyOf(found) : found;
-  const { box, size, crop, canvas, interpolation: filter } = frame(image.height, image.width);
-  const whole = { box: box ?? all(image.height, image.width), size, crop: crop ?? all(...size), filter };
+  const isGrey = !raw && channels === 1;
+  const finish = (image: Picture, { resizing, canvas }: Plan): Picture => {
+    const resized = resize8(isGrey ? greyOf(image) : image, resizing);
+    return canvas ? onBlack(resized, canvas) : resized;
+  };
+  // Turning an image by its orientation is left to the image library.
+  const header = raw || look === 'upright' ? undefined : readJpegHeader(bytes);
+  if (!header) {
+    const image = raw ? interleaved(bytes, raw) : await decodePicture(bytes, look);
+    return finish(image, planFor(frame, image.height, image.width));
+  }
+  // The frame may be drawn at random, so it is asked for once.
+  const plan = planFor(frame, header.height, header.width);
+  const piece = decodeJpeg(bytes, header, pieceNeeded(plan.resizing));
+  if (!piece) return finish(await decodePicture(bytes, look), plan);
+  const { box } = plan.resizing;
+  const moved = { ...box, top: box.top - piece.top, left: box.left - piece.left };
+  return finish(piece.picture, { ...plan, resizing: { ...plan.resizing, box: moved } });
+}
+
+/** What is done to an image of a known size. */
+interface Plan {
+  readonly resizing: Resizing;
+  readonly canvas?: Box | undefined;
+}
+
+/** @throws Error when the resized image would be too large. */
+function planFor(frame: Framer, height: number, width: number): Plan {
+  const { box, size, crop, canvas, interpolation: filter } = frame(height, width);
+  const resizing = { box: box ?? all(height, width), size, crop: crop ?? all(...size), filter };
   // Columns come first, so that a high image may be larger on the way than in the end.
-  for (const [height, width] of [size, [whole.box.height, whole.crop.width] as const]) {
-    if (height * width > MAX_RESIZED) {
+  for (const [tall, wide] of [size, [resizing.box.height, resizing.crop.width] as const]) {
+    if (tall * wide > MAX_RESIZED) {
       throw new Error(
-        `an image of ${image.height}x${image.width} would be resized to ${height}x${width}, more than ${MAX_RESIZED} pixels`,
+        `an image of ${height}x${width} would be resized to ${tall}x${wide}, more than ${MAX_RESIZED} pixels`,
       );
     }
   }
-  const resized = resize8(image, whole);
-  return canvas ? onBlack(resized, canvas) : resized;
+  return { resizing, canvas };
 }
 
 function all(height: number, width: number): Box {

@@ -2,6 +2,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { explainIoError } from '../base/io-error.js';
+import { type Drawing, drawImage } from './draw.js';
+import { FileReader, MOST_BYTES } from './file-reader.js';
 import { type PackedText, textAt } from './packed-text.js';
 import { RowReader } from './row-reader.js';
 
@@ -56,15 +58,20 @@ export interface RowRecords {
   readonly row: Float64Array<SharedArrayBuffer>;
 }
 
-export type Records = FileRecords | RangeRecords | RowRecords;
+/** Images that are drawn when they are asked for. */
+export interface DrawnRecords {
+  readonly kind: 'drawn';
+  readonly drawing: Drawing;
+  readonly raw: RawShape;
+}
 
-/** Largest record that is read, bytes; beyond it a file is not an image that anybody trains on. */
-const MOST_BYTES = 512 * 2 ** 20;
+export type Records = FileRecords | RangeRecords | RowRecords | DrawnRecords;
 
 /** What a record is called in messages. */
 export function recordName(records: Records, index: number): string {
   if (records.kind === 'files') return join(records.root, textAt(records.names, index));
   if (records.kind === 'rows') return `${rowFile(records, index)}: row ${records.row[index]}`;
+  if (records.kind === 'drawn') return `synthetic ${records.drawing.split} image ${index}`;
   const file = records.files[records.file[index]];
   return records.names ? `${file}: ${textAt(records.names, index)}` : `${file}: image ${index}`;
 }
@@ -72,6 +79,7 @@ export function recordName(records: Records, index: number): string {
 /** The same wherever the data set lies. */
 export function relativeName(records: Records, index: number): string {
   if (records.kind === 'rows') return `${basename(rowFile(records, index))} ${records.row[index]}`;
+  if (records.kind === 'drawn') return `${recordName(records, index)} of seed ${records.drawing.seed}`;
   if (records.names) return textAt(records.names, index);
   const file = records.kind === 'ranges' ? records.files[records.file[index]] : '';
   return `${basename(file)} ${index}`;
@@ -94,32 +102,26 @@ export interface RecordReader {
 
 export function openRecords(records: Records): RecordReader {
   if (records.kind === 'rows') return new RowReader(records);
-  return records.kind === 'files' ? new FileReader(records) : new RangeReader(records);
+  if (records.kind === 'drawn') return new DrawnReader(records);
+  return records.kind === 'files' ? new FileReader((index) => recordName(records, index)) : new RangeReader(records);
 }
 
-class FileReader implements RecordReader {
-  readonly #records: FileRecords;
+class DrawnReader implements RecordReader {
+  readonly #records: DrawnRecords;
 
-  constructor(records: FileRecords) {
+  constructor(records: DrawnRecords) {
     this.#records = records;
   }
 
   async read(index: number): Promise<Uint8Array> {
-    let handle: FileHandle | undefined;
-    try {
-      handle = await open(recordName(this.#records, index), 'r');
-      const { size } = await handle.stat();
-      if (size > MOST_BYTES) throw new Error(`it has ${size} bytes, the most is ${MOST_BYTES}`);
-      return await handle.readFile();
-    } catch (error) {
-      throw new Error(`cannot be read: ${explainIoError(error)}`, { cause: error });
-    } finally {
-      await handle?.close();
-    }
+    const { drawing, raw } = this.#records;
+    const pixels = new Uint8Array(raw.channels * raw.height * raw.width);
+    drawImage(pixels, drawing, index);
+    return pixels;
   }
 
   async close(): Promise<void> {
-    // Nothing stays open.
+    // Nothing is open.
   }
 }
 

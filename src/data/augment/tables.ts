@@ -1,22 +1,16 @@
 /** Changes of a picture in which every value follows from the old one by a table of 256, as Pillow's ImageOps has them. */
 import type { Picture } from '../picture.js';
+import { replaceIn } from './values-kernel.js';
 
 /**
  * Replaces every value, in place.
  *
  * @param table `[256]`, the same for all channels, or `[channels, 256]`.
  */
-export function replaceValues({ data, channels }: Picture, table: Uint8Array): void {
-  if (table.length === 256) {
-    for (let i = 0; i < data.length; i++) data[i] = table[data[i]];
-    return;
-  }
-  if (channels === 3) {
-    for (let i = 0; i < data.length; i += 3) {
-      data[i] = table[data[i]];
-      data[i + 1] = table[256 + data[i + 1]];
-      data[i + 2] = table[512 + data[i + 2]];
-    }
+export function replaceValues(picture: Picture, table: Uint8Array): void {
+  const { data, channels } = picture;
+  if (table.length === 256 || channels === 3) {
+    replaceIn(picture, table);
     return;
   }
   for (let c = 0; c < channels; c++) {

@@ -4,8 +4,8 @@
  */
 import type { Picture } from '../picture.js';
 import { nearestAt } from './nearest.js';
-import { slideColumns, slideRows } from './slide.js';
 import { cubic, linear, type TapFilter, within } from './taps.js';
+import { warpColours } from './warp-kernel.js';
 
 /** `[a, b, c, d, e, f]`: pixel (x, y) shows (a x + b y + c, d x + e y + f) of the original; centres lie at halves. */
 export type Affine = readonly [number, number, number, number, number, number];
@@ -28,10 +28,8 @@ export function warp(picture: Picture, map: Affine, { filter, fill }: Surroundin
   // Each time twice as much of what is there already.
   for (let done = channels; done < data.length; done *= 2) data.copyWithin(done, 0, done);
   const out = new Uint8ClampedArray(data.buffer);
-  const [a, b, c, d, e, f] = map;
   if (filter === 'nearest') nearestAt(picture, map, out);
-  else if (a === 1 && d === 0 && e === 1 && f === 0) slideRows(picture, { slope: b, shift: c, filter }, out);
-  else if (a === 1 && b === 0 && c === 0 && e === 1) slideColumns(picture, { slope: d, shift: f, filter }, out);
+  else if (channels === 3) warpColours(picture, map, filter, data);
   else mixAt(picture, map, filter, out);
   return { data, height, width, channels };
 }

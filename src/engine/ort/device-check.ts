@@ -5,9 +5,8 @@
 import { EngineError } from '../../base/errors.js';
 import { type ProbeResult, probe } from '../probe.js';
 
-/** What to do about a device that does not work. */
+/** What to do about a device that does not work, where `wave doctor` is not all. */
 const ADVICE: Readonly<Record<string, string>> = {
-  webgpu: 'see wave doctor',
   cuda:
     "it needs Linux on x64, an NVIDIA GPU, CUDA 12, cuDNN 9 and onnxruntime's own part, which comes with " +
     '"node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12"; see docs/engines.md',

@@ -6,6 +6,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { EngineError } from '../../base/errors.js';
 import { elementCount } from '../../base/shape.js';
+import type { FedTensor } from '../tensor-spec.js';
 import { DeviceState } from './device-state.js';
 import { externalLayout } from './external-layout.js';
 import { asFloat32, describeValues, modelFeeds, modelOptions, numericOutputs } from './foreign-model.js';
@@ -16,7 +17,6 @@ import { openSession } from './session-options.js';
 import { STEP_SCALAR_COUNT } from './step-scalars.js';
 import type { StepState, Tensors } from './step-state.js';
 import {
-  type FedTensor,
   GRADIENT_NORM,
   gradientOf,
   isNextState,
