@@ -19,6 +19,7 @@ unavailable() {
 dir=${1:-${XDG_CACHE_HOME:-$HOME/.cache}/wave/software-vulkan}
 
 if [ ! -e "$dir/${FILES[2]}" ]; then
+  [ "$(uname -sm)" = 'Linux x86_64' ] || unavailable "onnxruntime-node has webgpu on Linux for x64 alone"
   command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || unavailable "needs Debian's apt-get and dpkg-deb"
   mkdir -p "$dir"
   dir=$(cd "$dir" && pwd)
