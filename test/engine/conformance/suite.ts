@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Tensor, tf } from '#wave/engine/tf.js';
 import type { Engine, ProgramTensors } from '#wave/engine/types.js';
 import { ADAMW, spec } from '../../support/engine.js';
+import { testState } from '../../support/state-suite.js';
 import { describeKernels } from './kernels.js';
 import { describeOps } from './ops.js';
 import { describePyTorch } from './pytorch.js';
@@ -27,7 +28,7 @@ export async function describeConformance(name: string): Promise<void> {
     describe('an engine that tells gradients', () => {
       const engine = opened(() => gradientEngineOn(target));
       describeOps(engine);
-      if (name !== REFERENCE) describeKernels(engine);
+      if (name !== REFERENCE) describeKernels(engine, name);
       describePyTorch(engine);
     });
     describe('an engine as commands make it', () => {
@@ -35,6 +36,7 @@ export async function describeConformance(name: string): Promise<void> {
       const reference = opened(() => engineOn({ engine: 'ort', device: 'cpu' }));
       describeTimm(engine, slow);
       describeTraining(engine, reference, slow);
+      if (name !== REFERENCE) describe('a state', () => testState(engine));
     });
     describeStages(target);
   });
