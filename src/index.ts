@@ -27,9 +27,12 @@ export * from './config/index.js';
 // Data.
 export * from './data/index.js';
 // Engines.
+export { type ChooseOptions, chooseDevice, type DeviceChoice } from './engine/choose.js';
 export { checkEngine, createEngine } from './engine/create.js';
 export { type OnnxFile, type OnnxTensor, type OnnxValue, openOnnxFile } from './engine/onnx-file.js';
 export type { OrtDevice } from './engine/ort/engine.js';
+export { type ProbeOptions, type ProbeResult, type ProbeStatus, type ProbeTarget, probe } from './engine/probe.js';
+export { type EngineName, type EngineTarget, TARGETS } from './engine/targets.js';
 export type { ElementType, TensorSpec, TensorSpecs, TensorValues } from './engine/tensor-spec.js';
 export { type Scalar, type Tensor, tf } from './engine/tf.js';
 export type * from './engine/types.js';
