@@ -9,7 +9,7 @@ interface Fix {
 }
 
 const TFJS_NODE = 'npm install @tensorflow/tfjs-node-gpu@4.22.0';
-const CUDA_FOR_ORT = 'install CUDA 12 and cuDNN 9, and name their folders in LD_LIBRARY_PATH (PATH on Windows)';
+const CUDA_FOR_ORT = 'install CUDA 12 and cuDNN 9, and name their folders in LD_LIBRARY_PATH';
 
 /** By target, the first that fits. */
 const FIXES: Readonly<Record<string, readonly Fix[]>> = {
@@ -23,17 +23,17 @@ const FIXES: Readonly<Record<string, readonly Fix[]>> = {
     { fix: "update the GPU's driver, or compute on another device" },
   ],
   'ort/cuda': [
-    { when: /backend not found/, fix: 'needs Linux or Windows on x64' },
-    { when: /lib(cudart|cublas|cudnn|cufft|curand|nvrtc)|cu(dart|blas|dnn)\w*\.dll/, fix: CUDA_FOR_ORT },
+    { when: /backend not found/, fix: 'needs Linux on x64' },
+    { when: /lib(cudart|cublas|cudnn|cufft|curand|nvrtc)/, fix: CUDA_FOR_ORT },
     {
       when: /providers_(shared|cuda)/,
-      fix: 'node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12',
+      fix: 'node node_modules/onnxruntime-node/script/install.js --onnxruntime-node-install=cuda12, and CUDA 12 with cuDNN 9',
     },
     {
       when: /no CUDA-capable device|driver version is insufficient|CUDA failure/,
       fix: "install NVIDIA's driver; nvidia-smi must list the GPU",
     },
-    { fix: `${CUDA_FOR_ORT}; docs/engines.md` },
+    { fix: `${CUDA_FOR_ORT}: see docs/engines.md#cuda` },
   ],
   'tensorflow/cpu': [
     { when: /not installed/, fix: TFJS_NODE },

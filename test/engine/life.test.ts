@@ -100,7 +100,7 @@ describe('an engine', () => {
     expect(stderr).toBe('');
     expect(name).toBe('EngineError');
     expect(error).toMatch(
-      /^engine ort: device cuda cannot be used: .*; it needs Linux .*--onnxruntime-node-install=cuda12"/,
+      /^engine ort: device cuda cannot be used: .*--onnxruntime-node-install=cuda12.*; see wave doctor$/,
     );
     expect(error).not.toContain('\n');
   });

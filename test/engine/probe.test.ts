@@ -47,7 +47,7 @@ describe('fixFor', () => {
     ['ort/webgpu', "Couldn't load Vulkan: libvulkan.so.1\nNo supported adapters", 'apt-get install libvulkan1'],
     ['ort/webgpu', 'Failed to get a WebGPU adapter: No supported adapters', 'install the GPU driver with Vulkan'],
     ['ort/webgpu', 'crashed with SIGSEGV', "update the GPU's driver"],
-    ['ort/cuda', 'cuda backend not found', 'needs Linux or Windows on x64'],
+    ['ort/cuda', 'cuda backend not found', 'needs Linux on x64'],
     ['ort/cuda', 'libonnxruntime_providers_shared.so: cannot open', '--onnxruntime-node-install=cuda12'],
     ['ort/cuda', 'libonnxruntime_providers_cuda.so: libcublasLt.so.12: cannot open', 'install CUDA 12'],
     ['ort/cuda', 'CUDA failure 100: no CUDA-capable device is detected', 'nvidia-smi'],
