@@ -4,7 +4,7 @@
  * thread that asks, so that loader threads do not wait for one another.
  */
 import { readFileSync } from 'node:fs';
-import { MAX_PIXELS, type Picture } from '../decode.js';
+import type { Picture } from '../decode.js';
 import type { Box } from '../picture.js';
 import { fillCodeTable, TABLE_BYTES } from './code-table.js';
 import type { Component, JpegHeader } from './header.js';
@@ -84,7 +84,7 @@ interface Plane extends Component {
  */
 export function decodeJpeg(bytes: Uint8Array, header: JpegHeader, wanted: Box): Piece | undefined {
   const length = bytes.length - header.scan;
-  if (length > MOST_BYTES || header.height * header.width > MAX_PIXELS) return undefined;
+  if (length > MOST_BYTES) return undefined;
   const [{ across, down }] = header.components;
   const units = unitsOf(header, wanted);
   const left = wanted.left - (wanted.left % across);

@@ -3,6 +3,8 @@
  * colours at full, half or a quarter of the resolution. All others are left to the image library.
  */
 
+import { MAX_PIXELS } from '../decode.js';
+
 /** A Huffman code as the file tells it. */
 export interface HuffmanCode {
   /** `[16]`: how many codes there are of 1 to 16 bits. */
@@ -131,7 +133,8 @@ function headerOf(found: Found, scan: Uint8Array, start: number): JpegHeader | u
   const { frame, interval } = found;
   if (frame === undefined || frame.length < 6 || frame[0] !== 8) return undefined;
   const [height, width, count] = [frame[1] * 256 + frame[2], frame[3] * 256 + frame[4], frame[5]];
-  if (height < LEAST_SIDE || width < LEAST_SIDE || (count !== 1 && count !== 3)) return undefined;
+  if (height < LEAST_SIDE || width < LEAST_SIDE || height * width > MAX_PIXELS) return undefined;
+  if (count !== 1 && count !== 3) return undefined;
   if (frame.length !== 6 + 3 * count || scan.length !== 4 + 2 * count || scan[0] !== count) return undefined;
   // One scan holds all coefficients, with all their bits.
   const [first, last, bits] = scan.subarray(1 + 2 * count);
