@@ -2,8 +2,8 @@
 //
 //   node bench/loader-run.mjs --folder DIR --set full --workers 2 --batch 64 --images 2000
 //
-// Timed from the first batch on, when the threads run. With --memory also the resident set in MiB, at a twentieth, at half
-// and at the end of the images.
+// Timed from the first batch on, when the threads run. With --memory also the resident set in MiB: its highest value in each
+// third of the images, since it rises and falls with every garbage collection.
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { dataSchema } from '../dist/config/index.js';
@@ -51,8 +51,7 @@ const dataset = await openData(data, 'train', { seed: 0 });
 const mode = values.set === 'eval' ? 'eval' : 'train';
 const loader = new Loader({ dataset, mode, batch, patch: PATCH, seed: 0, workers });
 const most = Math.floor(images / batch);
-const marks = [0.05, 0.5, 1].map((share) => Math.max(1, Math.round(share * most)));
-const memory = [];
+const memory = [0, 0, 0];
 let counted = 0;
 let start;
 let own;
@@ -65,7 +64,10 @@ for (let epoch = 0; counted < most; epoch++) {
       continue;
     }
     counted++;
-    if (marks.includes(counted)) memory.push(Math.round(process.memoryUsage().rss / MEBIBYTE));
+    if (values.memory) {
+      const third = Math.floor(((counted - 1) * memory.length) / most);
+      memory[third] = Math.max(memory[third], Math.round(process.memoryUsage.rss() / MEBIBYTE));
+    }
     if (counted === most) break;
   }
 }

@@ -3,7 +3,7 @@
 //
 //   WAVE_PYTHON=venv/bin/python npm run bench:loader          # needs torch, torchvision and timm; makes 2,000 photographs
 //   npm run bench:loader -- --folder imagenet/val --sets full,eval --workers 8 --rounds 7
-//   npm run bench:loader -- --memory                          # resident set over an epoch of 20,000 images
+//   npm run bench:loader -- --memory                          # highest resident set in each third of an epoch of 20,000 images
 //
 // The sets: full (random crop, flip, RandAugment, erasing), crop (random crop and flip), eval (resize and central crop).
 import { execFileSync } from 'node:child_process';
@@ -151,7 +151,7 @@ function ratioTable(rows) {
 }
 
 function memoryTable(rows) {
-  const head = ['workers', 'images', 'MiB at 5 %', 'at 50 %', 'at 100 %', 'last / first'];
+  const head = ['workers', 'images', 'most MiB in 1st third', 'in 2nd', 'in 3rd', 'last / first'];
   const output = new Table({ head, style: { head: [], border: [] } });
   for (const row of rows) output.push([row.workers, row.images, row.first, row.middle, row.last, row.growth]);
   return output.toString();

@@ -2,6 +2,7 @@
 //
 //   npm run bench:peer                              # all configurations, 5 rounds each; python3 must have torch
 //   WAVE_PYTHON=venv/bin/python npm run bench:peer -- --rounds 7 --only finetune:192,eval:192,fit:192
+//   npm run bench:peer -- --engine tensorflow       # another engine of ours; --device: its device
 //   npm run bench:peer -- --peer 'other.py time'    # another PyTorch script that takes the same flags
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -31,6 +32,8 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: String(LEAST_ROUNDS) },
     steps: { type: 'string', default: '9' },
     only: { type: 'string' },
+    engine: { type: 'string', default: 'ort' },
+    device: { type: 'string', default: 'cpu' },
     peer: { type: 'string', default: here('./pytorch_step.py') },
     json: { type: 'boolean', default: false },
   },
@@ -57,7 +60,7 @@ for (const configuration of chosen) {
     `--${k}`,
     `${v}`,
   ]);
-  const own = ancestor ? ['--ancestor', ancestor] : [];
+  const own = ['--engine', values.engine, '--device', values.device, ...(ancestor ? ['--ancestor', ancestor] : [])];
   const [ours, theirs] = [[], []];
   for (let round = 0; round < rounds; round++) {
     ours.push(time(process.execPath, [here('./step.mjs'), ...flags, ...own]));
@@ -77,7 +80,8 @@ for (const configuration of chosen) {
     torch_rss_mb: theirs[0].rss_mb === undefined ? null : median(theirs.map((run) => run.rss_mb)),
     threads: ours[0].threads,
     torch: theirs[0].torch,
-    onnxruntime: ours[0].onnxruntime,
+    engine: ours[0].engine,
+    version: ours[0].version,
   });
 }
 if (values.json) console.log(JSON.stringify(results));

@@ -6,9 +6,10 @@
 // templates (--template: their width, --count: how many for each matrix, a quarter of it for other tensors) and scalers that
 // are trained; distill: both are trained, against the logits of an ancestor of the same size, which are computed in every
 // step (--ancestor live) or known (--ancestor cached). --kronecker template-outer (the default) or scaler-outer is the order
-// of the factors of both. Patches are already cut out and in memory, so no data loading is
+// of the factors of both. --engine and --device say what computes. Patches are already cut out and in memory, so no data loading is
 // timed; what is timed is what a training loop waits for, the trips to the engine's thread included.
 import { parseArgs } from 'node:util';
+import { createEngine } from '../dist/engine/create.js';
 import { createOrtEngine } from '../dist/engine/ort/engine.js';
 import { initialise } from '../dist/model/initialise.js';
 import {
@@ -41,6 +42,8 @@ const MODES = ['finetune', 'eval', 'distill', 'fit'];
 const { values } = parseArgs({
   options: {
     mode: { type: 'string', default: 'finetune' },
+    engine: { type: 'string', default: 'ort' },
+    device: { type: 'string', default: 'cpu' },
     profile: { type: 'string' },
     ancestor: { type: 'string', default: 'live' },
     kronecker: { type: 'string', default: 'template-outer' },
@@ -80,10 +83,11 @@ const spec = {
   position_prefix: true,
 };
 
-const engine = createOrtEngine({
-  ...(number.threads > 0 && { threads: number.threads }),
-  ...(values.profile !== undefined && { profile: values.profile }),
-});
+const threads = number.threads > 0 ? number.threads : null;
+const engine =
+  values.profile === undefined
+    ? await createEngine({ name: values.engine, device: values.device, threads })
+    : createOrtEngine({ device: values.device, profile: values.profile, ...(threads && { threads }) });
 const ADAMW = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 const { step, ancestor } = await compile();
 
@@ -131,7 +135,7 @@ console.log(
     images_per_s: round((batch / median) * 1000),
     threads: engine.threads,
     engine: `${engine.name}/${engine.device}`,
-    onnxruntime: engine.version,
+    version: engine.version,
     trace_ms: round(step.info.traceMs),
     session_ms: round(step.info.sessionMs),
     nodes: step.info.nodes,

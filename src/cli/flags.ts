@@ -120,14 +120,14 @@ export const engine: Flag = {
   value: 'NAME',
   description: 'Engine that computes; ort if nothing else is set',
   group: 'Engine',
-  choices: ['ort'],
+  choices: ['ort', 'tensorflow'],
 };
 
 export const device: Flag = {
   name: 'device',
   type: 'string',
   value: 'NAME',
-  description: 'Device of the engine: cpu or webgpu; cpu if nothing else is set',
+  description: 'Device of the engine: cpu or webgpu of ort, cpu or gpu of tensorflow; cpu if nothing else is set',
   group: 'Engine',
 };
 

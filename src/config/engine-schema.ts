@@ -3,8 +3,12 @@ import { z } from 'zod';
 
 /** Schema of the `engine:` block. */
 export const engineSchema = z.strictObject({
-  name: z.enum(['ort']).default('ort').describe('engine'),
-  device: z.string().min(1).default('cpu').describe('device of the engine: cpu or webgpu'),
+  name: z.enum(['ort', 'tensorflow']).default('ort').describe('engine'),
+  device: z
+    .string()
+    .min(1)
+    .default('cpu')
+    .describe('device of the engine: cpu or webgpu of ort, cpu or gpu of tensorflow'),
   threads: z.int().min(1).max(1024).nullable().default(null).describe('threads; null = the cores of this process'),
 });
 

@@ -16,6 +16,7 @@ import type { Dataset } from './dataset.js';
 import { epochOrder } from './order.js';
 import { checkPatchShape } from './patches.js';
 import { recordName } from './records.js';
+import { ownSize } from './source.js';
 import { isRandom } from './transforms.js';
 
 /** Batches made ahead: enough to ride out a slow one (a garbage collection, a busy core) without a wait. */
@@ -239,7 +240,7 @@ export class Loader {
 
 /** Whether pixels go to the model as they lie in the source. */
 export function fitsAsItIs({ source, image, augment }: Dataset, mode: 'train' | 'eval'): boolean {
-  const own = source.kind === 'raster' ? source : source.records.kind === 'ranges' ? source.records.raw : undefined;
+  const own = ownSize(source);
   if (!own || own.height !== image[0] || own.width !== image[1]) return false;
   return mode === 'eval' || !augment.randomResizedCrop;
 }

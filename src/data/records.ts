@@ -2,6 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { explainIoError } from '../base/io-error.js';
+import { type Drawing, drawImage } from './draw.js';
 import { FileReader, MOST_BYTES } from './file-reader.js';
 import { type PackedText, textAt } from './packed-text.js';
 import { RowReader } from './row-reader.js';
@@ -57,12 +58,20 @@ export interface RowRecords {
   readonly row: Float64Array<SharedArrayBuffer>;
 }
 
-export type Records = FileRecords | RangeRecords | RowRecords;
+/** Images that are drawn when they are asked for. */
+export interface DrawnRecords {
+  readonly kind: 'drawn';
+  readonly drawing: Drawing;
+  readonly raw: RawShape;
+}
+
+export type Records = FileRecords | RangeRecords | RowRecords | DrawnRecords;
 
 /** What a record is called in messages. */
 export function recordName(records: Records, index: number): string {
   if (records.kind === 'files') return join(records.root, textAt(records.names, index));
   if (records.kind === 'rows') return `${rowFile(records, index)}: row ${records.row[index]}`;
+  if (records.kind === 'drawn') return `synthetic ${records.drawing.split} image ${index}`;
   const file = records.files[records.file[index]];
   return records.names ? `${file}: ${textAt(records.names, index)}` : `${file}: image ${index}`;
 }
@@ -70,6 +79,7 @@ export function recordName(records: Records, index: number): string {
 /** The same wherever the data set lies. */
 export function relativeName(records: Records, index: number): string {
   if (records.kind === 'rows') return `${basename(rowFile(records, index))} ${records.row[index]}`;
+  if (records.kind === 'drawn') return `${recordName(records, index)} of seed ${records.drawing.seed}`;
   if (records.names) return textAt(records.names, index);
   const file = records.kind === 'ranges' ? records.files[records.file[index]] : '';
   return `${basename(file)} ${index}`;
@@ -92,7 +102,27 @@ export interface RecordReader {
 
 export function openRecords(records: Records): RecordReader {
   if (records.kind === 'rows') return new RowReader(records);
+  if (records.kind === 'drawn') return new DrawnReader(records);
   return records.kind === 'files' ? new FileReader((index) => recordName(records, index)) : new RangeReader(records);
+}
+
+class DrawnReader implements RecordReader {
+  readonly #records: DrawnRecords;
+
+  constructor(records: DrawnRecords) {
+    this.#records = records;
+  }
+
+  async read(index: number): Promise<Uint8Array> {
+    const { drawing, raw } = this.#records;
+    const pixels = new Uint8Array(raw.channels * raw.height * raw.width);
+    drawImage(pixels, drawing, index);
+    return pixels;
+  }
+
+  async close(): Promise<void> {
+    // Nothing is open.
+  }
 }
 
 class RangeReader implements RecordReader {

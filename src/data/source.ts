@@ -1,7 +1,6 @@
 /** What every source of images is to the rest of the suite: labels in memory, and images that loader threads can reach. */
-import { DataError } from '../base/errors.js';
 import type { SampleBlocks } from './order.js';
-import type { Records } from './records.js';
+import type { RawShape, Records } from './records.js';
 
 /** Class of each image, 0 .. classes - 1. */
 export type Labels = Uint8Array | Int32Array;
@@ -57,19 +56,21 @@ export interface RecordSource extends SourceFacts {
 
 export type ImageSource = RasterSource | RecordSource;
 
-/** Bytes of pixels a source may hold; all of them stay in memory. */
-const MAX_PIXEL_BYTES = 4 * 2 ** 30;
-
 /**
- * Shared memory for the pixels of a source.
- *
- * @throws {DataError} if it would not fit.
+ * Bytes of images that are held in memory, where they are reached fastest; MNIST has 47 MB. Of more, each is read when it is
+ * needed.
  */
-export function allocatePixels(name: string, bytes: number): Uint8Array<SharedArrayBuffer> {
-  if (bytes > MAX_PIXEL_BYTES) {
-    throw new DataError(`${name}: ${bytes} bytes of pixels; sources are held in memory and end at ${MAX_PIXEL_BYTES}`);
-  }
+export const IN_MEMORY = 128 * 2 ** 20;
+
+/** Memory that threads share, for the pixels of a source. */
+export function allocatePixels(bytes: number): Uint8Array<SharedArrayBuffer> {
   return new Uint8Array(new SharedArrayBuffer(bytes));
+}
+
+/** Size of all images of a source in pixels, where they have one; image files have none. */
+export function ownSize(source: ImageSource): RawShape | undefined {
+  if (source.kind === 'raster') return source;
+  return 'raw' in source.records ? source.records.raw : undefined;
 }
 
 /** A source from its parts. `pixels` and `labels` must be filled; they are not copied. */

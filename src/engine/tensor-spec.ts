@@ -14,3 +14,15 @@ export type TensorValues = Float32Array | Int32Array;
 
 /** Tensors by name. Iteration order is insertion order and is the order of parameters everywhere. */
 export type TensorSpecs = ReadonlyMap<string, TensorSpec>;
+
+/** A tensor with its values, on its way to an engine or back. */
+export interface FedTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: TensorValues;
+}
+
+/** Those of `tensors` that `specs` names, in the order of `specs`. All must be there. */
+export function pick<T>(tensors: ReadonlyMap<string, T>, specs: ReadonlyMap<string, unknown>): Map<string, T> {
+  return new Map([...specs.keys()].map((name) => [name, tensors.get(name) as T]));
+}

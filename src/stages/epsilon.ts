@@ -28,7 +28,7 @@ export async function epsilonChange(
   { spec, values }: Pick<StartModel, 'spec' | 'values'>,
   eps: number,
 ): Promise<LogitChange> {
-  const engine = createEngine(engineSchema.parse({}));
+  const engine = await createEngine(engineSchema.parse({}));
   try {
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
     const { patches, patchDim } = geometry(spec);

@@ -84,7 +84,7 @@ async function evaluateVit(
   warnOfOtherPixels(spec, preprocessFor(mean, std, channels), context);
   const { batch } = config.eval;
   const { loader, broken } = openLoader(config, dataset, spec.patch, context);
-  const engine = createEngine(config.engine);
+  const engine = await createEngine(config.engine);
   try {
     context.emit({ type: 'phase', text: `compiling for ${engine.name}/${engine.device}, ${engine.threads} threads` });
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);

@@ -2,7 +2,7 @@
 
 interface Openers<Loaders, Engine> {
   readonly loaders: () => Loaders;
-  readonly engine: () => Engine;
+  readonly engine: () => Promise<Engine>;
 }
 
 /**
@@ -18,7 +18,7 @@ export async function withOpened<
   try {
     const loaders = open.loaders();
     closing.push(() => loaders.close());
-    const engine = open.engine();
+    const engine = await open.engine();
     closing.push(() => engine.dispose());
     return await work(loaders, engine);
   } finally {

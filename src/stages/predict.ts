@@ -74,7 +74,7 @@ export async function predict(options: PredictOptions, context: StageContext): P
   const { spec, values } = loaded;
   const needsPreprocess = files.some(({ kind }) => kind === 'image');
   const preprocess = preprocessOf(spec, options, needsPreprocess, context);
-  const engine = createEngine(engineSettings);
+  const engine = await createEngine(engineSettings);
   try {
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
     const step = await engine.compileInference(train.inferenceProgram(spec, BATCH), state, { frozen: true });

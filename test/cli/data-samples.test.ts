@@ -13,6 +13,7 @@ import {
   type Samples,
   syntheticSource,
 } from '#wave/index.js';
+import { inMemory } from '../data/helpers.js';
 import { result } from './data-support.js';
 import { wave } from './support.js';
 
@@ -46,7 +47,7 @@ describe('--samples', () => {
     const dataset = await openData(config.data, 'train', { seed: 0 });
     const loader = new Loader({ dataset, mode: 'train', batch: 8, patch: 8, seed: 0, workers: 0 });
     const { image, channels, classes } = config.data.synthetic;
-    const source = syntheticSource({ image, channels, classes, seed: 0, split: 'train', count: 32 });
+    const source = inMemory(syntheticSource({ image, channels, classes, seed: 0, split: 'train', count: 32 }));
     const pixels = new Uint8Array(3 * 64);
     let tile = 0;
     for await (const { indices } of loader.epoch(0)) {

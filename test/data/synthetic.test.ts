@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { DataError } from '#wave/base/errors.js';
-import { type RasterSource, type SyntheticOptions, syntheticSource } from '#wave/data/index.js';
+import { Loader, type RasterSource, type SyntheticOptions, sampleSha256, syntheticSource } from '#wave/data/index.js';
+import { bytesOf, collect, datasetOf, inMemory } from './helpers.js';
 
 const OPTIONS: SyntheticOptions = { image: 16, channels: 1, classes: 4, count: 40, seed: 3, split: 'train' };
+
+/** Few enough to be held. */
+function heldSource(options: SyntheticOptions): RasterSource {
+  return inMemory(syntheticSource(options));
+}
 
 function digest(source: RasterSource): string {
   return createHash('sha256').update(source.pixels).digest('hex');
@@ -30,23 +35,23 @@ function direction(source: RasterSource, index: number): [number, number] {
 
 describe('syntheticSource', () => {
   it('draws the same bytes for the same options', () => {
-    expect(digest(syntheticSource(OPTIONS))).toBe(digest(syntheticSource(OPTIONS)));
+    expect(digest(heldSource(OPTIONS))).toBe(digest(heldSource(OPTIONS)));
   });
 
   it('draws other images for another seed and another split', () => {
-    const base = digest(syntheticSource(OPTIONS));
-    expect(digest(syntheticSource({ ...OPTIONS, seed: 4 }))).not.toBe(base);
-    expect(digest(syntheticSource({ ...OPTIONS, split: 'test' }))).not.toBe(base);
+    const base = digest(heldSource(OPTIONS));
+    expect(digest(heldSource({ ...OPTIONS, seed: 4 }))).not.toBe(base);
+    expect(digest(heldSource({ ...OPTIONS, split: 'test' }))).not.toBe(base);
   });
 
   it('keeps the first images when more are drawn', () => {
-    const few = syntheticSource({ ...OPTIONS, count: 10 });
-    const many = syntheticSource({ ...OPTIONS, count: 30 });
+    const few = heldSource({ ...OPTIONS, count: 10 });
+    const many = heldSource({ ...OPTIONS, count: 30 });
     expect([...many.pixels.subarray(0, few.pixels.length)]).toEqual([...few.pixels]);
   });
 
   it('gives every class its share and every image its own pixels', () => {
-    const source = syntheticSource({ ...OPTIONS, channels: 3 });
+    const source = heldSource({ ...OPTIONS, channels: 3 });
     expect(source).toMatchObject({ count: 40, channels: 3, height: 16, width: 16 });
     for (let label = 0; label < 4; label++) expect(source.labels.filter((value) => value === label)).toHaveLength(10);
     const images = Array.from({ length: 40 }, (_, i) => source.pixels.slice(i * 768, (i + 1) * 768).join());
@@ -55,14 +60,14 @@ describe('syntheticSource', () => {
 
   it('can be learnt: stripe direction alone tells most of ten classes apart', () => {
     const options = { ...OPTIONS, image: 28, classes: 10, count: 400 };
-    const train = syntheticSource(options);
+    const train = heldSource(options);
     const centres = Array.from({ length: 10 }, () => [0, 0]);
     for (let i = 0; i < train.count; i++) {
       const [even, odd] = direction(train, i);
       centres[train.labels[i]][0] += even;
       centres[train.labels[i]][1] += odd;
     }
-    const test = syntheticSource({ ...options, split: 'test' });
+    const test = heldSource({ ...options, split: 'test' });
     let right = 0;
     for (let i = 0; i < test.count; i++) {
       const [even, odd] = direction(test, i);
@@ -72,7 +77,22 @@ describe('syntheticSource', () => {
     expect(right / test.count).toBeGreaterThan(0.5);
   });
 
-  it('refuses more pixels than memory should hold', () => {
-    expect(() => syntheticSource({ ...OPTIONS, image: 1024, channels: 16, count: 1000 })).toThrow(DataError);
+  it('draws images when they are needed where they are too many to hold, to the same batches', async () => {
+    const options = { ...OPTIONS, channels: 3 };
+    const held = syntheticSource(options);
+    const drawn = syntheticSource(options, { inMemory: 40 * 3 * 16 * 16 - 1 });
+    expect([held.kind, drawn.kind]).toEqual(['raster', 'records']);
+    expect([...drawn.labels]).toEqual([...held.labels]);
+    const batches = [];
+    for (const source of [held, drawn]) {
+      const dataset = datasetOf(source, { image: [16, 16] });
+      const loader = new Loader({ dataset, mode: 'train', batch: 8, patch: 4, seed: 0, workers: 1 });
+      batches.push(bytesOf(await collect(loader, 0)));
+      await loader.close();
+    }
+    expect(batches[1]).toBe(batches[0]);
+    const other = syntheticSource({ ...options, seed: 4 }, { inMemory: 0 });
+    const all = Uint32Array.from({ length: 40 }, (_, i) => i);
+    expect(sampleSha256(other, all)).not.toBe(sampleSha256(drawn, all));
   });
 });

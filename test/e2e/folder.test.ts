@@ -13,6 +13,7 @@ import {
   type PretrainResult,
   syntheticSource,
 } from '#wave/index.js';
+import { inMemory } from '../data/helpers.js';
 import { type Ended, onlyDocument, Place } from './support.js';
 
 const place = new Place();
@@ -37,7 +38,9 @@ const SMALL = [
 /** Drawn images as JPEGs, a folder for each class, 40 pixels wide and 32 high. */
 async function writeImages(split: 'train' | 'test'): Promise<void> {
   const count = COUNTS[split];
-  const source = syntheticSource({ image: SIDE, channels: CHANNELS, classes: NAMES.length, count, seed: 3, split });
+  const source = inMemory(
+    syntheticSource({ image: SIDE, channels: CHANNELS, classes: NAMES.length, count, seed: 3, split }),
+  );
   for (const name of NAMES) mkdirSync(place.at('images', split, name), { recursive: true });
   const planes = new Uint8Array(CHANNELS * SIDE * SIDE);
   for (let i = 0; i < count; i++) {

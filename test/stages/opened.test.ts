@@ -6,7 +6,7 @@ function openers(log: string[], engine = () => {}) {
   const close = (name: string) => async () => void log.push(`${name} closed`);
   return {
     loaders: () => ({ close: close('loaders') }),
-    engine: () => {
+    engine: async () => {
       engine();
       return { dispose: close('engine') };
     },

@@ -3,7 +3,9 @@
  * optimiser, and run by onnxruntime in a worker thread.
  */
 import { availableParallelism } from 'node:os';
-import { EngineError, TrainingError } from '../../base/errors.js';
+import { EngineError } from '../../base/errors.js';
+import { diverged } from '../diverged.js';
+import { fed } from '../fed.js';
 import { installedVersion } from '../installed-version.js';
 import type { TensorValues } from '../tensor-spec.js';
 import type {
@@ -18,7 +20,7 @@ import type {
   TrainingStep,
 } from '../types.js';
 import { externalLayout } from './external-layout.js';
-import { buffers, fed, received } from './feeding.js';
+import { buffers, received } from './feeding.js';
 import type { FinishedGraph } from './graph.js';
 import { writeOnnx } from './onnx-writer.js';
 import { OrtState } from './ort-state.js';
@@ -52,10 +54,6 @@ export function createOrtEngine(options: OrtEngineOptions = {}): Engine {
     throw new EngineError(`threads must be a positive integer, found ${count}`);
   }
   return new OrtEngine(device, count, optimiser, profile);
-}
-
-function diverged(what: string): TrainingError {
-  return new TrainingError(`${what}: training diverged; lower the learning rate or check the data`);
 }
 
 class OrtEngine implements Engine {
@@ -103,7 +101,7 @@ class OrtEngine implements Engine {
     const client = this.#client;
     const accumulate = async (inputs: ReadonlyMap<string, TensorValues>) => {
       const reply = await client.call('accumulate', request(inputs), buffers(inputs));
-      if (!reply.finite) throw diverged(`loss is ${reply.loss}`);
+      if (!reply.finite) throw diverged(reply.loss);
       return { loss: reply.loss, outputs: received(reply.outputs) };
     };
     return {
@@ -111,11 +109,7 @@ class OrtEngine implements Engine {
       ...(owned.place === 'host' ? { accumulate } : {}),
       async run(inputs, settings) {
         const reply = await client.call('train', { ...request(inputs), settings }, buffers(inputs));
-        if (!reply.finite) {
-          throw diverged(
-            Number.isFinite(reply.loss) ? `gradient norm is ${reply.gradientNorm}` : `loss is ${reply.loss}`,
-          );
-        }
+        if (!reply.finite) throw diverged(reply.loss, reply.gradientNorm);
         return {
           loss: reply.loss,
           outputs: received(reply.outputs),

@@ -4,7 +4,8 @@
  */
 import * as ort from 'onnxruntime-node';
 import { roundToF16, widenF16 } from '../../checkpoint/half.js';
-import type { FedTensor, ModelValue, SessionSettings } from './worker-protocol.js';
+import type { FedTensor } from '../tensor-spec.js';
+import type { ModelValue, SessionSettings } from './worker-protocol.js';
 
 /** onnxruntime's severity from which it logs: fatal. What is wrong with a model is told once, by the error. */
 const LOG_FATAL = 4;

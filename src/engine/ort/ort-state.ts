@@ -1,7 +1,7 @@
 /** Handle on a state that lives in the engine's worker. */
 import { EngineError } from '../../base/errors.js';
-import { elementCount } from '../../base/shape.js';
-import type { TensorSpec, TensorSpecs } from '../tensor-spec.js';
+import { orderedMoments } from '../moments.js';
+import type { TensorSpecs } from '../tensor-spec.js';
 import type { AdamWConstants, OptimiserState, ParameterRule, State } from '../types.js';
 import type { WorkerClient } from './worker-client.js';
 import type { OptimiserPlace } from './worker-protocol.js';
@@ -53,36 +53,23 @@ export class OrtState implements State {
 
   async readOptimiser(): Promise<OptimiserState> {
     const { step, first, second } = await this.#client.call('readOptimiser', { state: this.id });
-    const trained = this.#trained();
+    const trained = this.trained();
     const named = (lists: readonly Float32Array[]) =>
       new Map(trained.map((name, i) => [name, lists[i] as Float32Array]));
     return { step, first: named(first), second: named(second) };
   }
 
-  async writeOptimiser({ step, first, second }: OptimiserState): Promise<void> {
-    const trained = this.#trained();
-    const ordered = (moments: ReadonlyMap<string, Float32Array>, which: string) =>
-      trained.map((name) => {
-        const values = moments.get(name);
-        if (!values) throw new EngineError(`the optimiser state has no ${which} moment of ${name}`);
-        const count = elementCount((this.specs.get(name) as TensorSpec).shape);
-        if (values.length !== count) {
-          throw new EngineError(
-            `the ${which} moment of ${name} has ${values.length} elements, the parameter ${count}: ` +
-              'the optimiser state is not of this model',
-          );
-        }
-        return values;
-      });
-    const request = { state: this.id, step, first: ordered(first, 'first'), second: ordered(second, 'second') };
-    await this.#client.call('writeOptimiser', request);
+  async writeOptimiser(state: OptimiserState): Promise<void> {
+    const moments = orderedMoments(state, this.specs, this.trained());
+    await this.#client.call('writeOptimiser', { state: this.id, step: state.step, ...moments });
   }
 
   async dispose(): Promise<void> {
     await this.#client.call('disposeState', { state: this.id });
   }
 
-  #trained(): string[] {
+  /** Names of the parameters that the optimiser changes, in order. */
+  trained(): string[] {
     return [...this.specs.keys()].filter((name) => this.rule(name).trained);
   }
 }

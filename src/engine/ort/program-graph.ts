@@ -1,7 +1,7 @@
 /** Programs as graphs: forward alone, with the backward pass, or with backward pass and optimiser. */
-import { EngineError } from '../../base/errors.js';
-import type { TensorSpec, TensorSpecs } from '../tensor-spec.js';
-import { type Scalar, type Tensor, tf } from '../tf.js';
+import { differentiate } from '../differentiate.js';
+import { pick, type TensorSpec, type TensorSpecs } from '../tensor-spec.js';
+import { type Tensor, tf } from '../tf.js';
 import type { InferenceProgram, TrainingProgram } from '../types.js';
 import type { FinishedGraph } from './graph.js';
 import { adamw, clipFactor, gradientNorm, splitScalars } from './graph-optimiser.js';
@@ -40,7 +40,7 @@ export function inferenceGraph(
 /** Forward and backward: outputs are the loss, the program's outputs and one gradient for each trained parameter. */
 export function gradientGraph(program: TrainingProgram, state: OrtState, target: TraceTarget): Promise<FinishedGraph> {
   const record = (tensors: Map<string, Tensor>) => {
-    const { gradients, results } = differentiate(program, state, tensors);
+    const { gradients, results } = differentiated(program, state, tensors);
     for (const [name, gradient] of gradients) results.set(gradientOf(name), gradient);
     return results;
   };
@@ -58,7 +58,7 @@ export function updateGraph(program: TrainingProgram, state: OrtState, target: T
     [STEP_SCALARS, { shape: [STEP_SCALAR_COUNT], dtype: 'float32' }],
   ]);
   const record = (tensors: Map<string, Tensor>) => {
-    const { gradients, results } = differentiate(program, state, tensors);
+    const { gradients, results } = differentiated(program, state, tensors);
     const scalars = splitScalars(tensors.get(STEP_SCALARS) as Tensor);
     const norm = gradientNorm([...gradients.values()]);
     const factor = clipFactor(norm, scalars);
@@ -80,34 +80,10 @@ export function updateGraph(program: TrainingProgram, state: OrtState, target: T
   return trace(inputs, record, target);
 }
 
-/**
- * Runs the program and its backward pass.
- *
- * @returns loss and outputs by name, and the gradient of every trained parameter
- * @throws EngineError when nothing is trained, the loss is not one number, or does not depend on a trained parameter.
- */
-function differentiate(program: TrainingProgram, state: OrtState, tensors: ReadonlyMap<string, Tensor>) {
-  const trained = [...state.specs.keys()].filter((name) => state.rule(name).trained);
-  if (trained.length === 0) throw new EngineError('no parameter of the state is trained: there is no step to compile');
-  const [parameters, inputs] = [pick(tensors, state.specs), pick(tensors, program.inputs)];
-  const results = new Map<string, Tensor>();
-  const loss = (): Scalar => {
-    const outcome = program.run({ parameters, inputs });
-    for (const [name, tensor] of outcome.outputs) results.set(OUTPUT_PREFIX + name, tf.keep(tensor)); // disposed of by trace
-    return outcome.loss;
-  };
-  const values = trained.map((name) => tensors.get(name) as Tensor);
-  // Unlike tf.valueAndGrads this tells which parameter has no gradient.
-  const { value, grads } = tf.engine().gradients(loss, values, undefined, true);
-  if (value.rank !== 0) throw new EngineError(`the loss must be one number, found shape [${value.shape.join(', ')}]`);
-  const unused = trained.filter((_, i) => !grads[i]);
-  if (unused.length > 0) {
-    throw new EngineError(`the loss does not depend on parameter ${unused.join(', ')}: use it or do not train it`);
-  }
-  results.set(LOSS, value);
-  return { results, gradients: new Map(trained.map((name, i) => [name, grads[i] as Tensor])) };
-}
-
-function pick(tensors: ReadonlyMap<string, Tensor>, specs: TensorSpecs): Map<string, Tensor> {
-  return new Map([...specs.keys()].map((name) => [name, tensors.get(name) as Tensor]));
+/** Loss and outputs under the names that the graph gives them, and the gradients. */
+function differentiated(program: TrainingProgram, state: OrtState, tensors: ReadonlyMap<string, Tensor>) {
+  const { loss, outputs, gradients } = differentiate(program, tensors, state.specs, state.trained());
+  const results = new Map<string, Tensor>([...outputs].map(([name, tensor]) => [OUTPUT_PREFIX + name, tensor]));
+  results.set(LOSS, loss);
+  return { results, gradients };
 }

@@ -1,6 +1,6 @@
 /** What is said between the engine (main thread) and its worker, which owns onnxruntime and all parameter memory. */
 
-import type { TensorValues } from '../tensor-spec.js';
+import type { FedTensor } from '../tensor-spec.js';
 import type { AdamWConstants, ParameterRule, StepSettings } from '../types.js';
 
 /** One parameter of a state: its shape and rule, without values. */
@@ -12,13 +12,6 @@ export interface ParameterLayout {
 
 /** Where the optimiser runs: on the host over the graph's gradients, or inside the graph with the state as outputs. */
 export type OptimiserPlace = 'host' | 'graph';
-
-/** Tensors that travel: name, shape and values. */
-export interface FedTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly values: TensorValues;
-}
 
 /** Options of an onnxruntime session. */
 export interface SessionSettings {

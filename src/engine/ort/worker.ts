@@ -7,13 +7,13 @@ import * as ort from 'onnxruntime-node';
 import { EngineError } from '../../base/errors.js';
 import { elementCount } from '../../base/shape.js';
 import { ortMessage } from '../ort-message.js';
+import type { FedTensor } from '../tensor-spec.js';
 import { externalLayout } from './external-layout.js';
 import { asFloat32, describeValues, modelFeeds, modelOptions, numericOutputs } from './foreign-model.js';
 import { NativeGate } from './native-gate.js';
 import { EXTERNAL_DATA_FILE } from './onnx-writer.js';
 import { STEP_SCALAR_COUNT } from './step-scalars.js';
 import {
-  type FedTensor,
   firstMomentOf,
   GRADIENT_NORM,
   gradientOf,
