@@ -1,13 +1,9 @@
-/**
- * A few training steps on a GPU give what the CPU gives. Needs a device; one in software is SwiftShader, which Debian's
- * chromium-common holds (unpack it and libvulkan1, set VK_DRIVER_FILES to its vk_swiftshader_icd.json and LD_LIBRARY_PATH
- * to the folder of libvulkan.so.1).
- */
+/** A few training steps on a GPU give what the CPU gives. Without a GPU: scripts/software-vulkan.sh. */
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect, it } from 'vitest';
-import { probe } from '#wave/engine/probe.js';
 import { expectClose } from '../support/close.js';
+import { needsWebgpu } from '../support/webgpu.js';
 import { fixture } from './support.js';
 
 interface Outcome {
@@ -27,8 +23,7 @@ async function outcomeOn(device: string): Promise<Outcome> {
 }
 
 it('trains on webgpu as on the CPU', async ({ skip }) => {
-  const { status, detail } = await probe({ engine: 'ort', device: 'webgpu' });
-  skip(status !== 'ok', `webgpu is ${status} here: ${detail}`);
+  await needsWebgpu(skip);
   const [gpu, cpu] = [await outcomeOn('webgpu'), await outcomeOn('cpu')];
   expect(gpu.steps).toBe(3);
   expectClose('losses and norms', gpu.losses, cpu.losses, { relative: 1e-5 });

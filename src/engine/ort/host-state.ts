@@ -1,15 +1,25 @@
-/** A state as the engine's worker keeps it: memory, step count and optimiser. */
-import { EngineError } from '../../base/errors.js';
+/** A state in the host's memory: its tensors, step count and optimiser. */
 import { elementCount } from '../../base/shape.js';
 import type { AdamWConstants, StepSettings } from '../types.js';
 import { HostOptimiser } from './host-optimiser.js';
 import { allocateState, type ParameterSlots } from './state-memory.js';
 import { stepScalars } from './step-scalars.js';
-import type { OptimiserPlace, ParameterLayout } from './worker-protocol.js';
+import { checkValues, type Moments, type StepState, type Tensors } from './step-state.js';
+import {
+  firstMomentOf,
+  gradientOf,
+  nextFirstMomentOf,
+  nextSecondMomentOf,
+  type OptimiserPlace,
+  type ParameterLayout,
+  secondMomentOf,
+  updateOf,
+} from './worker-protocol.js';
 
-export class WorkerState {
-  readonly parameters: Map<string, ParameterSlots>;
+export class HostState implements StepState {
   readonly place: OptimiserPlace;
+  readonly layout: readonly ParameterLayout[];
+  readonly #parameters: Map<string, ParameterSlots>;
   readonly #constants: AdamWConstants;
   readonly #optimiser: HostOptimiser;
   /** Sums of gradients that wait for the next step, in the order of `trained()`; made when they are needed. */
@@ -26,28 +36,22 @@ export class WorkerState {
     place: OptimiserPlace,
   ) {
     this.place = place;
+    this.layout = layout;
     this.#constants = constants;
     this.#optimiser = new HostOptimiser(constants);
-    this.parameters = allocateState(layout, place);
-    this.write(layout.map(({ name }, i) => [name, values[i] as Float32Array]));
+    this.#parameters = allocateState(layout, place);
+    this.#set(layout.map(({ name }, i) => [name, values[i] as Float32Array]));
   }
 
-  read(): Float32Array[] {
-    return [...this.parameters.values()].map(({ value }) => value.values.slice());
+  async values(): Promise<readonly Float32Array[]> {
+    return [...this.#parameters.values()].map(({ value }) => value.values);
   }
 
-  write(values: readonly (readonly [string, Float32Array])[]): void {
-    for (const [name, source] of values) {
-      const target = this.parameters.get(name)?.value.values;
-      if (!target) throw new EngineError(`internal: the state has no parameter ${name}`);
-      if (target.length !== source.length) {
-        throw new EngineError(`internal: parameter ${name} has ${target.length} elements, ${source.length} were given`);
-      }
-      target.set(source);
-    }
+  async write(values: readonly (readonly [string, Float32Array])[]): Promise<void> {
+    this.#set(values);
   }
 
-  readMoments(): { first: Float32Array[]; second: Float32Array[] } {
+  async readMoments(): Promise<Moments> {
     const trained = this.trained();
     return {
       first: trained.map(({ first }) => (first as { values: Float32Array }).values.slice()),
@@ -55,16 +59,38 @@ export class WorkerState {
     };
   }
 
-  writeMoments(first: readonly Float32Array[], second: readonly Float32Array[]): void {
+  async writeMoments(first: readonly Float32Array[], second: readonly Float32Array[]): Promise<void> {
     this.trained().forEach((slots, i) => {
       slots.first?.values.set(first[i] as Float32Array);
       slots.second?.values.set(second[i] as Float32Array);
     });
   }
 
+  feeds(wanted: ReadonlySet<string>): Tensors {
+    const tensors: Tensors = {};
+    for (const [name, { value, first, second }] of this.#parameters) {
+      if (wanted.has(name)) tensors[name] = value.tensor;
+      if (first && wanted.has(firstMomentOf(name))) tensors[firstMomentOf(name)] = first.tensor;
+      if (second && wanted.has(secondMomentOf(name))) tensors[secondMomentOf(name)] = second.tensor;
+    }
+    return tensors;
+  }
+
+  fetches(): Tensors {
+    const tensors: Tensors = {};
+    for (const [name, { gradient, next }] of this.#parameters) {
+      if (gradient) tensors[gradientOf(name)] = gradient.tensor;
+      if (!next) continue;
+      tensors[updateOf(name)] = next.value.tensor;
+      tensors[nextFirstMomentOf(name)] = next.first.tensor;
+      tensors[nextSecondMomentOf(name)] = next.second.tensor;
+    }
+    return tensors;
+  }
+
   /** Parameters that the optimiser changes, in order. */
   trained(): ParameterSlots[] {
-    return [...this.parameters.values()].filter(({ layout }) => layout.rule.trained);
+    return [...this.#parameters.values()].filter(({ layout }) => layout.rule.trained);
   }
 
   /** Adds the gradients that a graph has written to those that wait for the next step. */
@@ -96,28 +122,43 @@ export class WorkerState {
   }
 
   gradientNorm(): number {
-    return this.#optimiser.gradientNorm(this.parameters.values());
+    return this.#optimiser.gradientNorm(this.#parameters.values());
   }
 
   /** One AdamW step on the host. */
   applyGradients(settings: StepSettings, scale: number): void {
     this.step += 1;
-    this.#optimiser.step(this.parameters.values(), this.step, settings, scale);
+    this.#optimiser.step(this.#parameters.values(), this.step, settings, scale);
   }
 
-  /** The scalars that the next step's graph is fed when it holds the optimiser. */
   nextScalars(settings: StepSettings): Float32Array {
     return stepScalars(this.step + 1, settings, this.#constants);
   }
 
-  /** Takes over what a graph with the optimiser has written: current and next buffers change places. */
-  swap(): void {
+  /** Current and next buffers change places. */
+  accept(): void {
     this.step += 1;
-    for (const slots of this.parameters.values()) {
+    for (const slots of this.#parameters.values()) {
       if (!slots.next || !slots.first || !slots.second) continue;
       const { value, first, second } = slots;
       Object.assign(slots, slots.next);
       slots.next = { value, first, second };
     }
+  }
+  reject(): void {
+    // The next buffers are written again by the next run.
+  }
+
+  async leave(): Promise<void> {
+    // Sessions write into its own memory.
+  }
+
+  async dispose(): Promise<void> {
+    // Its memory is collected with it.
+  }
+
+  #set(values: readonly (readonly [string, Float32Array])[]): void {
+    checkValues(values, this.#parameters);
+    for (const [name, source] of values) this.#parameters.get(name)?.value.values.set(source);
   }
 }
