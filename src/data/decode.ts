@@ -13,7 +13,7 @@ export interface Picture {
 export type Look = 'stored' | 'upright';
 
 /** Largest image that is decoded, in pixels; beyond it a small file can claim all memory. */
-const MAX_PIXELS = 100_000_000;
+export const MAX_PIXELS = 100_000_000;
 /** Types of values whose black and white are known; floats may reach from 0 to 1, to 255 or anywhere. */
 const DEPTHS: ReadonlySet<string> = new Set(['uchar', 'ushort']);
 
