@@ -52,7 +52,63 @@ const attentionCase = (batch: number, heads: number, tokens: number, queries: nu
     }),
 });
 
+const NORM = { scale: random('scale', 6), shift: random('shift', 6) };
+const EPSILON = 1e-3;
+
+/** The residual branches, whose rows pass two layers: `first` and `second`. */
+const branch = (name: string, rows: number, hidden: number, inner: number, more: Pick<OpCase, 'run' | 'expected'>) => ({
+  name,
+  inputs: {
+    x: random('x', rows, 6),
+    ...NORM,
+    first: random('first', hidden, 6),
+    firstBias: random('first bias', hidden),
+    second: random('second', 6, inner),
+    secondBias: random('second bias', 6),
+  },
+  ...more,
+});
+
+const attentionBranchCase = (queries: number): OpCase => {
+  const sizes = { batch: 2, heads: 3, queries };
+  return branch(`attentionBranch of ${queries} of 4 tokens`, 8, 18, 6, {
+    run: ({ x, scale, shift, first, firstBias, second, secondBias }) =>
+      ops.attentionBranch(
+        x,
+        { scale, bias: shift, epsilon: EPSILON },
+        { weight: first, bias: firstBias },
+        { weight: second, bias: secondBias },
+        sizes,
+      ),
+    expected: ({ x, scale, shift, first, firstBias, second, secondBias }) => {
+      const normal = reference.layerNorm(x, scale, shift, EPSILON);
+      return reference.linear(reference.selfAttention(normal, first, firstBias, sizes), second, secondBias);
+    },
+  });
+};
+
 const CASES: OpCase[] = [
+  attentionBranchCase(4),
+  attentionBranchCase(1),
+  branch('mlpBranch', 5, 8, 8, {
+    run: ({ x, scale, shift, first, firstBias, second, secondBias }) =>
+      ops.mlpBranch(
+        x,
+        { scale, bias: shift, epsilon: EPSILON },
+        { weight: first, bias: firstBias },
+        { weight: second, bias: secondBias },
+      ),
+    expected: ({ x, scale, shift, first, firstBias, second, secondBias }) => {
+      const normal = reference.layerNorm(x, scale, shift, EPSILON);
+      return reference.linear(reference.gelu(reference.linear(normal, first, firstBias)), second, secondBias);
+    },
+  }),
+  {
+    name: 'linear without a bias',
+    inputs: { x: random('x', 5, 7), weight: random('weight', 4, 7) },
+    run: ({ x, weight }) => ops.linear(x, weight),
+    expected: ({ x, weight }) => reference.linear(x, weight, given([4], [0, 0, 0, 0])),
+  },
   {
     name: 'linear',
     inputs: { x: random('x', 5, 7), weight: random('weight', 4, 7), bias: random('bias', 4) },
