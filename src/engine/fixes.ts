@@ -43,9 +43,7 @@ const FIXES: Readonly<Record<string, readonly Fix[]>> = {
   'tensorflow/gpu': [
     { when: /not installed/, fix: TFJS_NODE },
     { when: /cannot be loaded/, fix: 'npm run tensorflow:setup (Linux on x64): see docs/engines.md#tensorflow' },
-    {
-      fix: 'needs an NVIDIA GPU, and the CUDA and cuDNN that its TensorFlow was built for: see docs/engines.md#tensorflow',
-    },
+    { fix: 'npm run tensorflow:setup -- --cuda, CUDA 12 and cuDNN 9; nvidia-smi must list the GPU' },
   ],
 };
 
