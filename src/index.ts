@@ -153,7 +153,7 @@ export {
   pretrainSchema,
 } from './stages/pretrain.js';
 export { type OutFolder, type RunFolder, runFolder } from './stages/run-folder.js';
-export { type Companion, type ResumedRun, restoreState, saveState } from './stages/saved-state.js';
+export { type Companion, type FoundKeeper, type ResumedRun, restoreState, saveState } from './stages/saved-state.js';
 export type { StartInputs } from './stages/start-model.js';
 export type { Trained } from './stages/training-run.js';
 // Training.

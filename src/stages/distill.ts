@@ -33,7 +33,7 @@ import { openLoaders, openRunData, type RunData, runLineage } from './run-data.j
 import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape } from './schemas.js';
 import { compileTemplateRun } from './template-programs.js';
-import { prepareRun, type Trained, trainModel } from './training-run.js';
+import { prepareRun, type RunBegin, type Trained, trainModel } from './training-run.js';
 
 /** Settings of `distill`; what is left out gets the defaults of docs/configuration.md. */
 export const distillSchema = z.strictObject({
@@ -223,8 +223,12 @@ async function distilFrom(
       return programs;
     };
     const { classes } = auxiliary;
-    const run = await prepareRun({ config, engine, state, loaders, classes, files, lineage, compile, context }, out);
-    if (config.kd.weight > 0) await rememberWherePaid(measured.logits, config, data.train, patch, run);
+    const beforeOpening = async (begin: RunBegin) => {
+      const { logits } = measured;
+      if (config.kd.weight > 0) await rememberWherePaid(logits, config, data.train, patch, { ...begin, context });
+    };
+    const parts = { config, engine, state, loaders, classes, files, lineage, compile, beforeOpening, context };
+    const run = await prepareRun(parts, out);
     const trained = await trainModel(run);
     if (!run.finished) await writeBank(run.folder, bank, await state.read(), lineage);
     const templateParameters = countNumbers(templateShapes(auxiliary, layout));

@@ -38,7 +38,7 @@ import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape, evalSchema } from './schemas.js';
 import { checkImages, newHead } from './start-model.js';
 import { compileTemplateRun } from './template-programs.js';
-import { prepareRun, type Trained, trainModel } from './training-run.js';
+import { prepareRun, type RunBegin, type Trained, trainModel } from './training-run.js';
 
 /** Settings of `fit`; what is left out gets the defaults of docs/configuration.md. */
 export const fitSchema = z.strictObject({
@@ -184,8 +184,11 @@ async function fitScalers(
     const compile = () =>
       compileTemplateRun({ config, engine, state, evaluated: made, trained: [{ made }], pick: () => 0, kd });
     const { classes } = spec;
-    const run = await prepareRun({ config, engine, state, loaders, classes, files, lineage, compile, context }, out);
-    if (measured) await rememberWherePaid(measured.logits, config, data.train, patch, run);
+    const beforeOpening = async (begin: RunBegin) => {
+      if (measured) await rememberWherePaid(measured.logits, config, data.train, patch, { ...begin, context });
+    };
+    const parts = { config, engine, state, loaders, classes, files, lineage, compile, beforeOpening, context };
+    const run = await prepareRun(parts, out);
     const trained = await trainModel(run);
     const { folder } = run;
     if (!run.finished) {
