@@ -1,5 +1,6 @@
 /** A training program and its backward pass, under whichever tfjs backend is the current one. */
 import { EngineError } from '../base/errors.js';
+import { releaseEarly } from './early-release.js';
 import { pick } from './tensor-spec.js';
 import { type Scalar, type Tensor, tf } from './tf.js';
 import type { NamedTensors, TrainingProgram } from './types.js';
@@ -33,6 +34,7 @@ export function differentiate(
   const loss = (): Scalar => {
     const outcome = program.run({ parameters, inputs });
     for (const [name, tensor] of outcome.outputs) outputs.set(name, tf.keep(tensor));
+    releaseEarly();
     return outcome.loss;
   };
   const values = trained.map((name) => tensors.get(name) as Tensor);

@@ -8,7 +8,8 @@ interface Fix {
   readonly fix: string;
 }
 
-const TFJS_NODE = 'npm install @tensorflow/tfjs-node-gpu@4.22.0';
+const TFJS_NODE =
+  'npm run tensorflow:setup (Linux on x64), or npm install @tensorflow/tfjs-node-gpu@4.22.0: see docs/engines.md#tensorflow';
 const CUDA_FOR_ORT = 'install CUDA 12 and cuDNN 9, and name their folders in LD_LIBRARY_PATH';
 
 /** By target, the first that fits. */
@@ -37,14 +38,12 @@ const FIXES: Readonly<Record<string, readonly Fix[]>> = {
   ],
   'tensorflow/cpu': [
     { when: /not installed/, fix: TFJS_NODE },
-    { fix: 'build its binding: see docs/engines.md#tensorflow' },
+    { fix: 'npm run tensorflow:setup (Linux on x64): see docs/engines.md#tensorflow' },
   ],
   'tensorflow/gpu': [
     { when: /not installed/, fix: TFJS_NODE },
-    { when: /cannot be loaded/, fix: 'build its binding: see docs/engines.md#tensorflow' },
-    {
-      fix: 'needs an NVIDIA GPU, and the CUDA and cuDNN that its TensorFlow was built for: see docs/engines.md#tensorflow',
-    },
+    { when: /cannot be loaded/, fix: 'npm run tensorflow:setup (Linux on x64): see docs/engines.md#tensorflow' },
+    { fix: 'npm run tensorflow:setup -- --cuda, CUDA 12 and cuDNN 9; nvidia-smi must list the GPU' },
   ],
 };
 

@@ -1,6 +1,6 @@
 /**
- * Names of the kernels that the suite adds to tfjs for its named ops (src/ops). The `trace` backend has them; where a
- * backend lacks one, the op composes plain tfjs ops instead.
+ * Names of the kernels that the suite adds to tfjs for its named ops (src/ops). A backend has those that it is faster
+ * with; where it lacks one, the op composes plain tfjs ops instead.
  */
 
 /** `alpha * op(a) op(b) + c` of matrices. Inputs a, b, optional c; attributes transposeA, transposeB, alpha. */
@@ -14,3 +14,7 @@ export const BATCHED_MATMUL = 'WaveBatchedMatMul';
 export const LAYER_NORM = 'WaveLayerNorm';
 /** Exact GELU. Input x. */
 export const GELU = 'WaveGelu';
+/** A row added to every row of a matrix. Inputs x `[rows, columns]`, bias `[columns]`. */
+export const ADD_BIAS = 'WaveAddBias';
+/** Sums of the columns of a matrix. Input x `[rows, columns]`; output `[columns]`. */
+export const COLUMN_SUMS = 'WaveColumnSums';

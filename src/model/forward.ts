@@ -6,7 +6,7 @@
  * computes queries, projection and MLP of its last block for these tokens alone; the result is the same.
  */
 import { type Tensor, tf } from '../engine/tf.js';
-import { gelu, layerNorm, linear, selfAttention } from '../ops/index.js';
+import { attentionBranch, type Linear, layerNorm, linear, mlpBranch, type Norm } from '../ops/index.js';
 import { type Geometry, geometry, type ModelSpec } from './spec.js';
 
 /** Parameters by timm name; shapes as `parameterShapes` tells. */
@@ -85,20 +85,18 @@ function transform(network: Network, block: number, input: Activations): Activat
   const last = block === spec.depth - 1;
   const kept = last && spec.pool === 'token' ? tokensRead(spec) : input.tokens;
   const name = (suffix: string): string => `blocks.${block}.${suffix}`;
-  const normalise = (rows: Tensor, which: string): Tensor =>
-    layerNorm(rows, get(name(`${which}.weight`)), get(name(`${which}.bias`)), spec.eps);
-
-  const normal = normalise(input.rows, 'norm1');
-  const heads = selfAttention(normal, get(name('attn.qkv.weight')), get(name('attn.qkv.bias')), {
-    batch,
-    heads: spec.heads,
-    queries: kept,
+  const norm = (which: string): Norm => ({
+    scale: get(name(`${which}.weight`)),
+    bias: get(name(`${which}.bias`)),
+    epsilon: spec.eps,
   });
-  const attended = linear(heads, get(name('attn.proj.weight')), get(name('attn.proj.bias')));
+  const layer = (which: string): Linear => ({ weight: get(name(`${which}.weight`)), bias: get(name(`${which}.bias`)) });
+
+  const sizes = { batch, heads: spec.heads, queries: kept };
+  const attended = attentionBranch(input.rows, norm('norm1'), layer('attn.qkv'), layer('attn.proj'), sizes);
   const residual = firstTokens(input, kept);
   const middle = tf.add(residual, scaled(network, 2 * block, { rows: attended, tokens: kept, batch }));
-  const hidden = gelu(linear(normalise(middle, 'norm2'), get(name('mlp.fc1.weight')), get(name('mlp.fc1.bias'))));
-  const mlp = linear(hidden, get(name('mlp.fc2.weight')), get(name('mlp.fc2.bias')));
+  const mlp = mlpBranch(middle, norm('norm2'), layer('mlp.fc1'), layer('mlp.fc2'));
   const rows = tf.add(middle, scaled(network, 2 * block + 1, { rows: mlp, tokens: kept, batch }));
   return { rows, tokens: kept, batch };
 }

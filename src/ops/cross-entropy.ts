@@ -15,11 +15,12 @@ export function crossEntropy(logits: Tensor, targets: Tensor): Scalar {
     save([logProbabilities]);
     return {
       value: tf.mul(tf.sum(tf.mul(targets, logProbabilities)), -1 / batch) as Scalar,
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        // Exact for rows that sum to 1, which distributions do.
-        const difference = tf.sub(tf.exp(saved[0] as Tensor), targets);
-        return tf.mul(difference, tf.mul(dy, 1 / batch));
-      },
+      gradFunc: (dy: Tensor, saved: Tensor[]) =>
+        tf.tidy(() => {
+          // Exact for rows that sum to 1, which distributions do.
+          const difference = tf.sub(tf.exp(saved[0] as Tensor), targets);
+          return tf.mul(difference, tf.mul(dy, 1 / batch));
+        }),
     };
   });
   return op(logits) as Scalar;

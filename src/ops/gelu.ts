@@ -1,7 +1,7 @@
 /** Exact GELU (Hendrycks & Gimpel 2016): `x * Phi(x)`, Phi the standard normal distribution function. */
 import { GELU } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
-import { hasOwnKernels, runKernel } from './kernels.js';
+import { hasKernel, runKernel } from './kernels.js';
 
 /** 1 / sqrt(2 pi): the standard normal density at 0. */
 const DENSITY_AT_ZERO = 1 / Math.sqrt(2 * Math.PI);
@@ -17,17 +17,18 @@ export function gelu(x: Tensor): Tensor {
   const op = tf.customGrad((...parameters) => {
     const [input, save] = parameters as [Tensor, (tensors: Tensor[]) => void];
     const shifted = tf.add(input, OFFSET);
-    const y = hasOwnKernels() ? runKernel(GELU, { x: shifted }) : tf.mul(shifted, normalCdf(shifted));
+    const y = hasKernel(GELU) ? runKernel(GELU, { x: shifted }) : tf.mul(shifted, normalCdf(shifted));
     save([shifted, y]);
     return {
       value: y,
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [sx, sy] = saved as [Tensor, Tensor];
-        // d/dx x Phi(x) = Phi(x) + x phi(x), with Phi(x) from what the forward pass has computed: y / x.
-        const density = tf.exp(tf.mul(tf.square(sx), -0.5));
-        const slope = tf.add(tf.div(sy, sx), tf.mul(tf.mul(density, sx), DENSITY_AT_ZERO));
-        return tf.mul(slope, dy);
-      },
+      gradFunc: (dy: Tensor, saved: Tensor[]) =>
+        tf.tidy(() => {
+          const [sx, sy] = saved as [Tensor, Tensor];
+          // d/dx x Phi(x) = Phi(x) + x phi(x), with Phi(x) from what the forward pass has computed: y / x.
+          const density = tf.exp(tf.mul(tf.square(sx), -0.5));
+          const slope = tf.add(tf.div(sy, sx), tf.mul(tf.mul(density, sx), DENSITY_AT_ZERO));
+          return tf.mul(slope, dy);
+        }),
     };
   });
   return op(x);

@@ -1,7 +1,7 @@
 /** Layer normalisation (Ba, Kiros & Hinton 2016). */
 import { LAYER_NORM } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
-import { hasOwnKernels, runKernelMany } from './kernels.js';
+import { hasKernel, runKernelMany } from './kernels.js';
 
 interface Normalised {
   readonly y: Tensor;
@@ -10,7 +10,7 @@ interface Normalised {
 }
 
 function forward(x: Tensor, scale: Tensor, bias: Tensor, epsilon: number): Normalised {
-  if (hasOwnKernels()) {
+  if (hasKernel(LAYER_NORM)) {
     const [y, mean, inverse] = runKernelMany(LAYER_NORM, { x, scale, bias }, { epsilon }) as [Tensor, Tensor, Tensor];
     return { y, mean, inverse };
   }
@@ -36,15 +36,16 @@ export function layerNorm(x: Tensor, scale: Tensor, bias: Tensor, epsilon: numbe
     save([input, gamma, mean, inverse]);
     return {
       value: y,
-      gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [savedInput, savedGamma, savedMean, savedInverse] = saved as [Tensor, Tensor, Tensor, Tensor];
-        const normal = tf.mul(tf.sub(savedInput, savedMean), savedInverse);
-        const d = tf.mul(dy, savedGamma);
-        // dx = (d - mean(d) - normal * mean(d * normal)) / sigma, means over the last axis.
-        const along = tf.mean(tf.mul(d, normal), -1, true);
-        const rest = tf.sub(tf.sub(d, tf.mean(d, -1, true)), tf.mul(normal, along));
-        return [tf.mul(rest, savedInverse), tf.sum(tf.mul(dy, normal), 0), tf.sum(dy, 0)];
-      },
+      gradFunc: (dy: Tensor, saved: Tensor[]) =>
+        tf.tidy(() => {
+          const [savedInput, savedGamma, savedMean, savedInverse] = saved as [Tensor, Tensor, Tensor, Tensor];
+          const normal = tf.mul(tf.sub(savedInput, savedMean), savedInverse);
+          const d = tf.mul(dy, savedGamma);
+          // dx = (d - mean(d) - normal * mean(d * normal)) / sigma, means over the last axis.
+          const along = tf.mean(tf.mul(d, normal), -1, true);
+          const rest = tf.sub(tf.sub(d, tf.mean(d, -1, true)), tf.mul(normal, along));
+          return [tf.mul(rest, savedInverse), tf.sum(tf.mul(dy, normal), 0), tf.sum(dy, 0)];
+        }),
     };
   });
   return op(x, scale, bias);

@@ -1,7 +1,7 @@
 /** Matrix products that the named ops are built of: one fused operator on the trace backend, plain tfjs ops elsewhere. */
 import { BATCHED_MATMUL, GEMM } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
-import { hasOwnKernels, runKernel } from './kernels.js';
+import { hasKernel, runKernel } from './kernels.js';
 
 /** How the operands of a product are stored and what it is multiplied by. */
 export interface ProductOptions {
@@ -13,7 +13,7 @@ export interface ProductOptions {
 /** `alpha * op(a) op(b) + c` of matrices `a`, `b` and a row or matrix `c`. */
 export function gemm(a: Tensor, b: Tensor, options: ProductOptions = {}, c?: Tensor): Tensor {
   const { transposeA = false, transposeB = false, alpha = 1 } = options;
-  if (hasOwnKernels()) return runKernel(GEMM, c ? { a, b, c } : { a, b }, { transposeA, transposeB, alpha });
+  if (hasKernel(GEMM)) return runKernel(GEMM, c ? { a, b, c } : { a, b }, { transposeA, transposeB, alpha });
   const product = tf.matMul(a, b, transposeA, transposeB);
   const scaled = alpha === 1 ? product : tf.mul(product, alpha);
   return c ? tf.add(scaled, c) : scaled;
@@ -33,7 +33,7 @@ export interface BatchedProductOptions extends ProductOptions {
  */
 export function batchedMatMul(a: Tensor, b: Tensor, options: BatchedProductOptions = {}): Tensor {
   const { transposeA = false, transposeB = false, rowsFirstA = false, rowsFirstB = false, alpha = 1 } = options;
-  if (hasOwnKernels()) {
+  if (hasKernel(BATCHED_MATMUL)) {
     return runKernel(BATCHED_MATMUL, { a, b }, { transposeA, transposeB, rowsFirstA, rowsFirstB, alpha });
   }
   const [left, right] = [rowsFirstA ? batchFirst(a) : a, rowsFirstB ? batchFirst(b) : b];

@@ -33,7 +33,7 @@ export function selfAttention(x: Tensor, weight: Tensor, bias: Tensor, sizes: At
     const [input, w, b, save] = parameters as [Tensor, Tensor, Tensor, (tensors: Tensor[]) => void];
     const { q, k, v, weights, out } = forward(input, w, b, sizes);
     save([input, w, q, k, v, weights, out]);
-    return { value: flat(out), gradFunc: (dy: Tensor, saved: Tensor[]) => backward(dy, saved, sizes) };
+    return { value: flat(out), gradFunc: (dy: Tensor, saved: Tensor[]) => tf.tidy(() => backward(dy, saved, sizes)) };
   });
   return op(x, weight, bias);
 }

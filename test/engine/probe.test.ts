@@ -52,8 +52,8 @@ describe('fixFor', () => {
     ['ort/cuda', 'libonnxruntime_providers_cuda.so: libcublasLt.so.12: cannot open', 'install CUDA 12'],
     ['ort/cuda', 'CUDA failure 100: no CUDA-capable device is detected', 'nvidia-smi'],
     ['tensorflow/cpu', 'needs the package, which is not installed', 'npm install @tensorflow/tfjs-node-gpu'],
-    ['tensorflow/cpu', 'cannot be loaded (no such file)', 'docs/engines.md'],
-    ['tensorflow/gpu', 'its library found cpu only', 'NVIDIA GPU'],
+    ['tensorflow/cpu', 'cannot be loaded (no such file)', 'npm run tensorflow:setup (Linux on x64)'],
+    ['tensorflow/gpu', 'its library found cpu only', 'tensorflow:setup -- --cuda'],
     ['ort/cpu', 'crashed with SIGILL', 'npm install --force onnxruntime-node'],
   ])('says what helps %s after: %s', (name, said, fix) => {
     const [engine, device] = name.split('/') as ['ort', string];

@@ -16,6 +16,7 @@ import type {
   TrainingProgram,
   TrainingStep,
 } from '../types.js';
+import { registerKernels } from './kernels.js';
 import { type Library, loadLibrary } from './library.js';
 import { TensorflowState } from './state.js';
 import { inferenceStep, trainingStep } from './step.js';
@@ -41,7 +42,9 @@ export function createTensorflowEngine({ device = 'cpu', threads }: TensorflowEn
   if (threads !== undefined && (!Number.isInteger(threads) || threads < 1)) {
     throw new EngineError(`threads must be a positive integer, found ${threads}`);
   }
-  return new TensorflowEngine(loadLibrary(device, threads));
+  const library = loadLibrary(device, threads);
+  registerKernels();
+  return new TensorflowEngine(library);
 }
 
 class TensorflowEngine implements Engine {

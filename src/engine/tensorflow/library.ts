@@ -13,7 +13,7 @@ import { type TensorInfo, tf } from '../tf.js';
 /** The npm package that binds TensorFlow to tfjs. */
 export const PACKAGE = '@tensorflow/tfjs-node-gpu';
 /** Name of its backend in tfjs. */
-const BACKEND = 'tensorflow';
+export const BACKEND = 'tensorflow';
 /** Log level from which TensorFlow writes to stderr: fatal. What is wrong arrives as an error. */
 const LOG_FATAL = '3';
 /** Hides every GPU from CUDA. */

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Scalar, type Tensor, tf } from '#wave/engine/tf.js';
 import type { Engine } from '#wave/engine/types.js';
-import { crossEntropy, gelu, layerNorm, linear, outerSum, selfAttention } from '#wave/ops/index.js';
+import * as ops from '#wave/ops/index.js';
 import { at, product, type Reference, softmax } from '../../support/arrays.js';
 import { expectClose } from '../../support/close.js';
 import { ADAMW, differentiate, entries, evaluate, feeds, type Given, given } from '../../support/engine.js';
@@ -43,7 +43,7 @@ const soft = (name: string, rows: number, classes: number): Given => {
 const attentionCase = (batch: number, heads: number, tokens: number, queries: number): OpCase => ({
   name: `selfAttention of ${queries} of ${tokens} tokens, ${heads} heads, batch ${batch}`,
   inputs: { x: random('x', tokens * batch, 12), weight: random('weight', 36, 12), bias: random('bias', 36) },
-  run: ({ x, weight, bias }) => selfAttention(x, tf.mul(weight, 0.3), bias, { batch, heads, queries }),
+  run: ({ x, weight, bias }) => ops.selfAttention(x, tf.mul(weight, 0.3), bias, { batch, heads, queries }),
   expected: ({ x, weight, bias }) =>
     reference.selfAttention(x, { shape: weight.shape, values: weight.values.map((w) => w * Math.fround(0.3)) }, bias, {
       batch,
@@ -52,29 +52,92 @@ const attentionCase = (batch: number, heads: number, tokens: number, queries: nu
     }),
 });
 
+/** Weights that keep the size of what goes through them: large scores would make a softmax too steep for differences. */
+const small = (name: string, rows: number, columns: number): Given =>
+  given(
+    [rows, columns],
+    random(name, rows, columns).values.map((value) => value / Math.sqrt(columns)),
+  );
+
+const NORM = { scale: random('scale', 6), shift: random('shift', 6) };
+const EPSILON = 1e-3;
+
+/** The residual branches, whose rows pass two layers: `first` and `second`. */
+const branch = (name: string, rows: number, hidden: number, inner: number, more: Pick<OpCase, 'run' | 'expected'>) => ({
+  name,
+  inputs: {
+    x: random('x', rows, 6),
+    ...NORM,
+    first: small('first', hidden, 6),
+    firstBias: random('first bias', hidden),
+    second: small('second', 6, inner),
+    secondBias: random('second bias', 6),
+  },
+  ...more,
+});
+
+const attentionBranchCase = (queries: number): OpCase => {
+  const sizes = { batch: 2, heads: 3, queries };
+  return branch(`attentionBranch of ${queries} of 4 tokens`, 8, 18, 6, {
+    run: ({ x, scale, shift, first, firstBias, second, secondBias }) =>
+      ops.attentionBranch(
+        x,
+        { scale, bias: shift, epsilon: EPSILON },
+        { weight: first, bias: firstBias },
+        { weight: second, bias: secondBias },
+        sizes,
+      ),
+    expected: ({ x, scale, shift, first, firstBias, second, secondBias }) => {
+      const normal = reference.layerNorm(x, scale, shift, EPSILON);
+      return reference.linear(reference.selfAttention(normal, first, firstBias, sizes), second, secondBias);
+    },
+  });
+};
+
 const CASES: OpCase[] = [
+  attentionBranchCase(4),
+  attentionBranchCase(1),
+  branch('mlpBranch', 5, 8, 8, {
+    run: ({ x, scale, shift, first, firstBias, second, secondBias }) =>
+      ops.mlpBranch(
+        x,
+        { scale, bias: shift, epsilon: EPSILON },
+        { weight: first, bias: firstBias },
+        { weight: second, bias: secondBias },
+      ),
+    expected: ({ x, scale, shift, first, firstBias, second, secondBias }) => {
+      const normal = reference.layerNorm(x, scale, shift, EPSILON);
+      return reference.linear(reference.gelu(reference.linear(normal, first, firstBias)), second, secondBias);
+    },
+  }),
+  {
+    name: 'linear without a bias',
+    inputs: { x: random('x', 5, 7), weight: random('weight', 4, 7) },
+    run: ({ x, weight }) => ops.linear(x, weight),
+    expected: ({ x, weight }) => reference.linear(x, weight, given([4], [0, 0, 0, 0])),
+  },
   {
     name: 'linear',
     inputs: { x: random('x', 5, 7), weight: random('weight', 4, 7), bias: random('bias', 4) },
-    run: ({ x, weight, bias }) => linear(x, weight, bias),
+    run: ({ x, weight, bias }) => ops.linear(x, weight, bias),
     expected: ({ x, weight, bias }) => reference.linear(x, weight, bias),
   },
   {
     name: 'linear of one row to one column',
     inputs: { x: random('x', 1, 3), weight: random('weight', 1, 3), bias: random('bias', 1) },
-    run: ({ x, weight, bias }) => linear(x, weight, bias),
+    run: ({ x, weight, bias }) => ops.linear(x, weight, bias),
     expected: ({ x, weight, bias }) => reference.linear(x, weight, bias),
   },
   {
     name: 'layerNorm',
     inputs: { x: random('x', 6, 10), scale: random('scale', 10), bias: random('bias', 10) },
-    run: ({ x, scale, bias }) => layerNorm(x, scale, bias, 1e-6),
+    run: ({ x, scale, bias }) => ops.layerNorm(x, scale, bias, 1e-6),
     expected: ({ x, scale, bias }) => reference.layerNorm(x, scale, bias, 1e-6),
   },
   {
     name: 'layerNorm with an epsilon that matters',
     inputs: { x: random('x', 3, 8), scale: random('scale', 8), bias: random('bias', 8) },
-    run: ({ x, scale, bias }) => layerNorm(x, scale, bias, 0.5),
+    run: ({ x, scale, bias }) => ops.layerNorm(x, scale, bias, 0.5),
     expected: ({ x, scale, bias }) => reference.layerNorm(x, scale, bias, 0.5),
   },
   {
@@ -85,7 +148,7 @@ const CASES: OpCase[] = [
         Array.from({ length: 41 }, (_, i) => (i - 20) * 0.3),
       ),
     },
-    run: ({ x }) => gelu(x),
+    run: ({ x }) => ops.gelu(x),
     expected: ({ x }) => reference.gelu(x),
   },
   attentionCase(2, 3, 5, 5),
@@ -96,13 +159,13 @@ const CASES: OpCase[] = [
     name: 'crossEntropy',
     inputs: { logits: random('logits', 4, 6) },
     constants: { targets: soft('targets', 4, 6) },
-    run: ({ logits, targets }) => crossEntropy(logits, targets),
+    run: ({ logits, targets }) => ops.crossEntropy(logits, targets),
     expected: ({ logits, targets }) => reference.crossEntropy(logits, targets),
   },
   {
     name: 'outerSum',
     inputs: { scalers: random('scalers', 3, 5), templates: random('templates', 3, 4) },
-    run: ({ scalers, templates }) => outerSum(scalers, templates),
+    run: ({ scalers, templates }) => ops.outerSum(scalers, templates),
     expected: ({ scalers, templates }) =>
       product(
         [5, 3, 4],
@@ -117,6 +180,11 @@ const dot = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
 
 /** Defines the tests; `engine` gives one that tells gradients. */
 export function describeOps(engine: () => Engine): void {
+  it('has a case for every op', () => {
+    const tested = CASES.map(({ name }) => name.split(' ')[0]);
+    expect([...new Set(tested)].sort()).toEqual(Object.keys(ops).sort());
+  });
+
   describe.each(CASES)('$name', ({ inputs, constants = {}, run, expected }) => {
     it('computes what its definition says', async () => {
       const { y } = await evaluate(engine(), { ...inputs, ...constants }, (tensors) => ({ y: run(tensors) }));
@@ -160,7 +228,12 @@ export function describeOps(engine: () => Engine): void {
   describe('gelu at zero', () => {
     it('is 0 with slope 1/2', async () => {
       const x = given([4], [0, -0, 1e-30, -1e-25]);
-      const { gradients } = await differentiate(engine(), { x }, {}, (tensors) => tf.sum(gelu(tensors.x)) as Scalar);
+      const { gradients } = await differentiate(
+        engine(),
+        { x },
+        {},
+        (tensors) => tf.sum(ops.gelu(tensors.x)) as Scalar,
+      );
       expect([...gradients.x]).toEqual([0.5, 0.5, 0.5, 0.5]);
     });
   });
@@ -172,7 +245,7 @@ export function describeOps(engine: () => Engine): void {
         engine(),
         { x },
         {},
-        (tensors) => tf.sum(gelu(tensors.x)) as Scalar,
+        (tensors) => tf.sum(ops.gelu(tensors.x)) as Scalar,
       );
       expect([...gradients.x]).toEqual([0, 0, 0, 1, 1, 1]);
       expect(loss).toBeCloseTo(10220, 2);
@@ -187,7 +260,7 @@ export function describeOps(engine: () => Engine): void {
         engine(),
         { logits },
         { targets },
-        (tensors) => crossEntropy(tensors.logits, tensors.targets) as Scalar,
+        (tensors) => ops.crossEntropy(tensors.logits, tensors.targets) as Scalar,
       );
       expect(result.loss).toBeCloseTo(500, 3);
       expectClose('gradient', result.gradients.logits, [0.5, -0.5, 0, 0, 0, 0], { absolute: 1e-6 });

@@ -1,12 +1,12 @@
 /**
  * One engine on one device under test. Whether this machine has it, the probe tells, the one that `wave doctor` shows; where
- * it does not, the tests are skipped with the reason in their name. `WAVE_REQUIRE_ENGINES=ort/cpu,tensorflow/cpu` names
- * targets that have to be there, so that a machine that is set up for them cannot leave them out unseen.
+ * it does not, the tests are skipped with the reason in their name, unless they are required.
  */
 import { createEngine } from '#wave/engine/create.js';
 import { createOrtEngine } from '#wave/engine/ort/engine.js';
 import { type ProbeTarget, probe } from '#wave/engine/probe.js';
 import type { Engine } from '#wave/engine/types.js';
+import { isRequired } from '../../support/required-engines.js';
 
 /** As many as a small machine has, so that numbers depend on the number of cores nowhere. */
 export const THREADS = 2;
@@ -38,8 +38,7 @@ export async function tryTarget(name: string): Promise<Conforming> {
   const [engine, device] = name.split('/') as [ProbeTarget['engine'], string];
   const target = { engine, device };
   const { status, detail, speed = 0 } = await probe(target, { speed: true });
-  const wanted = (process.env.WAVE_REQUIRE_ENGINES ?? '').split(',').map((one) => one.trim());
-  const required = name === REFERENCE || wanted.includes(name);
+  const required = name === REFERENCE || isRequired(name);
   return { name, target, present: status === 'ok', required, told: `${status}: ${detail}`, slow: speed < SLOW };
 }
 
