@@ -85,6 +85,7 @@ export { saveModel } from './model/save.js';
 export { type Geometry, geometry, type ModelSpec, modelSpecSchema, type Preprocess } from './model/spec.js';
 // Ops.
 export * from './ops/index.js';
+export type { FoundImages } from './stages/broken-images.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
 export { type ConvertOptions, type ConvertPlan, type ConvertResult, checkConvert, convert } from './stages/convert.js';

@@ -111,3 +111,8 @@ export class BrokenImagesOfRun {
     return this.#images.result();
   }
 }
+
+/** Tells what sources have to say of their files: formats that are not read, classes without images. */
+export function warnOfFiles(datasets: readonly Dataset[], { emit }: Pick<StageContext, 'emit'>): void {
+  for (const { source } of datasets) for (const text of source.notes ?? []) emit({ type: 'warning', text });
+}

@@ -7,7 +7,7 @@ import { configSha256 } from '../config/index.js';
 import { type Dataset, Loader, openData, type UnreadableImage } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
 import type { TrainConfig } from '../train/index.js';
-import { BrokenImagesOfRun } from './broken-images.js';
+import { BrokenImagesOfRun, warnOfFiles } from './broken-images.js';
 import { checkSplits } from './class-map.js';
 import type { StageContext } from './context.js';
 
@@ -32,6 +32,7 @@ export async function openRunData({ data, seed }: DataSettings, context: StageCo
   const [train, test] = await Promise.all([openData(data, 'train', { seed }), openData(data, 'test', { seed })]);
   checkSplits({ train, test }, data);
   const broken = new BrokenImagesOfRun(context, [train, test]);
+  warnOfFiles([train, test], context);
   return { train, test, broken };
 }
 
