@@ -115,12 +115,12 @@ function packageFolder() {
   }
 }
 
-/** Without its install script, which would download another library. */
+/** Without its install script, which would download another library. npm takes the name alone for what may stay away. */
 function installPackage() {
   const inside = root.lastIndexOf('/node_modules/');
   const project = inside < 0 ? root : root.slice(0, inside);
   say(`installing ${PACKAGE} ${PACKAGE_VERSION}`);
-  const flags = ['--no-save', '--ignore-scripts', '--no-audit', '--no-fund'];
+  const flags = ['--no-save', '--save-optional', '--ignore-scripts', '--no-audit', '--no-fund'];
   const installed = run('npm', ['install', ...flags, `${PACKAGE}@${PACKAGE_VERSION}`], { cwd: project });
   if (installed !== undefined) unavailable(`npm cannot install ${PACKAGE}@${PACKAGE_VERSION}`, installed);
   const folder = packageFolder();

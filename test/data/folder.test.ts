@@ -153,7 +153,7 @@ describe('images of a folder that cannot be read', () => {
       ['bomb.png', expect.stringMatching(/exceeds pixel limit of 100000000$/)],
       ['empty.jpg', 'the file is empty'],
       ['gone.jpg', 'cannot be read: no such file or folder; check the path'],
-      ['short.jpg', expect.stringMatching(/premature end of JPEG/)],
+      ['short.jpg', expect.stringMatching(/the JPEG file ends early$/)],
       ['text.jpg', expect.stringMatching(/unsupported image format$/)],
     ]);
     expect(labels).toEqual([-1, -1, -1, 0, -1, -1, 1, -1, -1, -1, 0, -1, -1, 1]);
