@@ -1,6 +1,7 @@
 /** From the bytes of an image file to 8-bit RGB, as Pillow's `convert('RGB')` gives it. */
 import type { SharpConstructor } from 'sharp';
 import { damageOf } from './damage.js';
+import { fillAround, readGif } from './gif.js';
 
 /** 8-bit pixels `[height, width, channels]`, channels innermost, as image libraries keep them. */
 export interface Picture {
@@ -30,7 +31,9 @@ export async function decodePicture(bytes: Uint8Array, look: Look = 'stored'): P
   if (bytes.length === 0) throw new Error('the file is empty');
   const sharp = await decoder();
   try {
-    const file = sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error', ignoreIcc: true });
+    // Whose transparency the library follows even where it is to be dropped.
+    const gif = look === 'stored' ? readGif(bytes) : undefined;
+    const file = sharp(gif?.bytes ?? bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error', ignoreIcc: true });
     const { depth, space } = isPlain(bytes) ? {} : await file.metadata();
     if (depth !== undefined && !DEPTHS.has(depth)) throw new UnusualValues(depth);
     const isCmyk = space === 'cmyk';
@@ -42,6 +45,7 @@ export async function decodePicture(bytes: Uint8Array, look: Look = 'stored'): P
     const { data, info } = await converted.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     const { height, width, channels } = info;
     if (isCmyk) return { data: withoutInk(data, channels), height, width, channels: 3 };
+    if (gif) fillAround({ data, height, width, channels }, gif);
     return { data, height, width, channels };
   } catch (error) {
     throw new Error(`cannot be decoded as an image: ${reasonOf(bytes, error)}`, { cause: error });

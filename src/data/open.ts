@@ -108,7 +108,7 @@ async function openSource(config: DataConfig, split: 'train' | 'test'): Promise<
     );
   }
   if (!classNames) return source;
-  if (config.check_names) checkSameNames(source, { names: classNames, of: `${config.class_names}` });
+  if (config.check_names) checkSameNames(source, { classNames, name: `${config.class_names}` });
   return { ...source, classNames };
 }
 

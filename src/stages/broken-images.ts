@@ -38,3 +38,8 @@ export class BrokenImages {
     return this.#count > 0 ? { brokenImages: this.#count } : {};
   }
 }
+
+/** Tells what sources have to say of their files: formats that are not read, classes without images. */
+export function warnOfFiles(datasets: readonly Dataset[], { emit }: Pick<StageContext, 'emit'>): void {
+  for (const { source } of datasets) for (const text of source.notes ?? []) emit({ type: 'warning', text });
+}

@@ -10,7 +10,7 @@ import { checkFits, convertRemedy } from '../model/config.js';
 import { HEADS_FLAG } from '../model/hints.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
-import { BrokenImages } from './broken-images.js';
+import { BrokenImages, warnOfFiles } from './broken-images.js';
 import { checkLabels } from './class-map.js';
 import type { StageContext } from './context.js';
 import { withDevice } from './device.js';
@@ -139,6 +139,7 @@ function openLoader(
 ): Pick<Measuring, 'loader' | 'broken'> {
   const broken = new BrokenImages(context);
   broken.addLeftOut(dataset);
+  warnOfFiles([dataset], context);
   const loader = new Loader({ dataset, mode: 'eval', batch, patch, seed, workers, onBroken: broken.add });
   return { loader, broken };
 }

@@ -7,7 +7,7 @@ import { configSha256 } from '../config/index.js';
 import { type Dataset, Loader, openData } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
 import type { TrainConfig } from '../train/index.js';
-import { BrokenImages } from './broken-images.js';
+import { BrokenImages, warnOfFiles } from './broken-images.js';
 import { checkSplits } from './class-map.js';
 import type { StageContext } from './context.js';
 
@@ -33,6 +33,7 @@ export async function openRunData({ data, seed }: DataSettings, context: StageCo
   checkSplits({ train, test }, data);
   const broken = new BrokenImages(context);
   broken.addLeftOut(train, test);
+  warnOfFiles([train, test], context);
   return { train, test, broken };
 }
 

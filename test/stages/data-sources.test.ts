@@ -137,6 +137,24 @@ describe('splits of other classes', () => {
     await expect(pretrain(settings(data(paths.train, test())), out('none'), context())).rejects.toThrow(message);
   });
 
+  it('are refused where folders are numbers, which are names like any other', async () => {
+    const [one, other] = [folder('numbers', ['0', '1', '2'], 6), folder('others', ['0', '1', '3'], 6)];
+    await expect(pretrain(settings(data(one, other)), out('none'), context())).rejects.toThrow(
+      /others: class 2 is "3", in .*numbers "2"; correct the order of the classes, or/,
+    );
+    const words = folder('words', ['a', 'b', 'c'], 6);
+    await expect(pretrain(settings(data(one, words)), out('none'), context())).rejects.toThrow(
+      /class 0 is "a", in .* "0"/,
+    );
+  });
+
+  it('are told where a class has no images', async () => {
+    const told = context();
+    mkdirSync(join(root, 'gaps', 'owl'), { recursive: true });
+    await pretrain(settings(data(folder('gaps', ['cat'], 8), paths.test, { image: 16 })), out('gaps'), told);
+    expect(warnings(told)[0]).toMatch(/gaps: 1 of 2 classes have no images: "owl"$/);
+  });
+
   it('may have other names when names do not count', async () => {
     const config = settings(data(paths.train, paths.swapped, { check_names: false }));
     const { model } = await pretrain(config, out('unchecked'), context());
