@@ -6,7 +6,7 @@
  * computes queries, projection and MLP of its last block for these tokens alone; the result is the same.
  */
 import { type Tensor, tf } from '../engine/tf.js';
-import { attentionBranch, type Linear, layerNorm, linear, mlpBranch, type Norm } from '../ops/index.js';
+import { attentionBranch, type Linear, layerNorm, linear, linearOfData, mlpBranch, type Norm } from '../ops/index.js';
 import { type Geometry, geometry, type ModelSpec } from './spec.js';
 
 /** Parameters by timm name; shapes as `parameterShapes` tells. */
@@ -54,7 +54,7 @@ function embed({ spec, shape, get }: Network, patches: Tensor): Activations {
   const batch = patches.shape[1] as number;
   const kernel = tf.reshape(get('patch_embed.proj.weight'), [width, shape.patchDim]);
   const flat = tf.reshape(patches, [shape.patches * batch, shape.patchDim]);
-  const embedded = tf.reshape(linear(flat, kernel, get('patch_embed.proj.bias')), [shape.patches, batch, width]);
+  const embedded = tf.reshape(linearOfData(flat, kernel, get('patch_embed.proj.bias')), [shape.patches, batch, width]);
   const positions = tf.reshape(get('pos_embed'), [shape.positions, 1, width]);
   const positionsBefore = shape.positions - shape.patches;
   const placed = tf.add(embedded, tf.slice(positions, [positionsBefore, 0, 0], [shape.patches, 1, width]));

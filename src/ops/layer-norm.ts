@@ -3,6 +3,15 @@ import { LAYER_NORM } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
 import { hasKernel, runKernelMany } from './kernels.js';
 
+/** Scale and shift of a layer normalisation, and what is added to the variance. */
+export interface Norm {
+  /** `[width]` */
+  readonly scale: Tensor;
+  /** `[width]` */
+  readonly bias: Tensor;
+  readonly epsilon: number;
+}
+
 interface Normalised {
   readonly y: Tensor;
   readonly mean: Tensor;

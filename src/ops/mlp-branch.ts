@@ -1,53 +1,38 @@
 /** The MLP of a pre-norm transformer block: layer norm, linear layer, exact GELU, linear layer. */
+import { MLP_BRANCH, MLP_BRANCH_GRADIENT } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
 import { gelu } from './gelu.js';
-import { fusesOps } from './kernels.js';
-import { layerNorm } from './layer-norm.js';
-import { linear } from './linear.js';
-import { foldNorm, type Norm, normalise } from './normalise.js';
-
-/** Weight `[out, in]` and bias `[out]` of a linear layer. */
-export interface Linear {
-  readonly weight: Tensor;
-  readonly bias: Tensor;
-}
+import { hasKernel, runKernelMany } from './kernels.js';
+import { layerNorm, type Norm } from './layer-norm.js';
+import { type Linear, linear } from './linear.js';
 
 /**
  * `gelu(layerNorm(x) W1^T + b1) W2^T + b2`.
  *
  * @param x `[rows, width]`
+ * @param first weight `[hidden, width]`, bias `[hidden]`
+ * @param second weight `[width, hidden]`, bias `[width]`
  * @returns `[rows, width]`
  */
 export function mlpBranch(x: Tensor, norm: Norm, first: Linear, second: Linear): Tensor {
-  if (fusesOps()) {
+  if (!hasKernel(MLP_BRANCH)) {
     const normal = layerNorm(x, norm.scale, norm.bias, norm.epsilon);
     return linear(gelu(linear(normal, first.weight, first.bias)), second.weight, second.bias);
   }
-  // With v = u / sqrt(2): gelu(u) = v (1 + erf(v)) / sqrt(2). Both factors go into the weights.
-  const folded = foldNorm(norm, first.weight, first.bias, Math.SQRT1_2);
-  const hidden = gate(linear(normalise(x, norm.epsilon), folded.weight, folded.bias));
-  return linear(hidden, tf.mul(second.weight, Math.SQRT1_2), second.bias);
-}
-
-/** log(2 / sqrt(pi)): the derivative of erf at 0. */
-const LOG_SLOPE = Math.log(2 / Math.sqrt(Math.PI));
-
-/** `v (1 + erf(v))` */
-function gate(x: Tensor): Tensor {
   const op = tf.customGrad((...parameters) => {
-    const [v, save] = parameters as [Tensor, (tensors: Tensor[]) => void];
-    const open = tf.add(tf.erf(v), 1);
-    save([v, open]);
+    const save = parameters.pop() as unknown as (tensors: Tensor[]) => void;
+    const [input, scale, shift, w1, b1, w2, b2] = parameters as Tensor[];
+    const given = { x: input, scale, shift, w1, b1, w2, b2 };
+    const [y, ...kept] = runKernelMany(MLP_BRANCH, given, { epsilon: norm.epsilon });
+    save([scale, shift, w1, b1, ...kept]);
     return {
-      value: tf.mul(v, open),
-      gradFunc: (dy: Tensor, saved: Tensor[]) =>
-        tf.tidy(() => {
-          const [sv, sopen] = saved as [Tensor, Tensor];
-          // d/dv v (1 + erf(v)) = 1 + erf(v) + v * 2 / sqrt(pi) * exp(-v^2)
-          const slope = tf.mul(sv, tf.exp(tf.sub(LOG_SLOPE, tf.square(sv))));
-          return tf.mul(tf.add(sopen, slope), dy);
-        }),
+      value: y,
+      gradFunc: (dy: Tensor, saved: Tensor[]) => {
+        const [sScale, sShift, sw1, sb1, normal, inverse, v, open, hidden, folded1, folded2] = saved;
+        const weights = { scale: sScale, shift: sShift, w1: sw1, b1: sb1, first: folded1, second: folded2 };
+        return runKernelMany(MLP_BRANCH_GRADIENT, { dy, ...weights, normal, inverse, v, open, hidden });
+      },
     };
   });
-  return op(x);
+  return op(x, norm.scale, norm.bias, first.weight, first.bias, second.weight, second.bias);
 }

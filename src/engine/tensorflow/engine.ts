@@ -16,7 +16,7 @@ import type {
   TrainingProgram,
   TrainingStep,
 } from '../types.js';
-import { registerKernels } from './kernels.js';
+import { registerKernels } from './kernels/index.js';
 import { type Library, loadLibrary } from './library.js';
 import { TensorflowState } from './state.js';
 import { inferenceStep, trainingStep } from './step.js';

@@ -30,12 +30,16 @@ export interface OpAttribute {
 export interface Binding {
   readonly TF_Version: string;
   readonly TF_FLOAT: number;
+  readonly TF_INT32: number;
   readonly TF_ATTR_BOOL: number;
+  readonly TF_ATTR_INT: number;
   readonly TF_ATTR_SHAPE: number;
   readonly TF_ATTR_STRING: number;
   readonly TF_ATTR_TYPE: number;
   executeOp(name: string, attributes: readonly OpAttribute[], inputs: readonly number[], outputs: number): Output[];
+  createTensor(shape: readonly number[], dtype: number, values: Float32Array | Int32Array): number;
   deleteTensor(id: number): void;
+  tensorDataSync(id: number): Float32Array | Int32Array;
 }
 
 /** A tensor of the native part. */

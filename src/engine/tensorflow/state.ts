@@ -2,25 +2,19 @@
 import { EngineError } from '../../base/errors.js';
 import { elementCount } from '../../base/shape.js';
 import { orderedMoments } from '../moments.js';
-import type { TensorSpec, TensorSpecs } from '../tensor-spec.js';
+import type { TensorSpecs } from '../tensor-spec.js';
 import { type Tensor, tf } from '../tf.js';
-import type { AdamWConstants, OptimiserState, ParameterRule, State, StateEntry, StepSettings } from '../types.js';
-import { onTensorflow } from './library.js';
-import { attribute, ids, operators } from './operators.js';
+import type { AdamWConstants, OptimiserState, State, StateEntry, StepSettings } from '../types.js';
+import { adamw, type TrainedParameter } from './adamw.js';
 import { turn } from './turn.js';
 import { Variable } from './variable.js';
-
-interface Parameter {
-  readonly value: Variable;
-  readonly rule: ParameterRule;
-  /** Absent where the parameter is not trained. */
-  readonly moments?: { readonly first: Variable; readonly second: Variable };
-}
 
 export class TensorflowState implements State {
   readonly specs: TensorSpecs;
   readonly #constants: AdamWConstants;
-  readonly #parameters: Map<string, Parameter>;
+  readonly #values: ReadonlyMap<string, Variable>;
+  /** Those of the parameters that the optimiser changes. */
+  readonly #trained: ReadonlyMap<string, TrainedParameter>;
   /** Sums of gradients that wait for the next step; kept beyond every scope. */
   #sums: Map<string, Tensor> | undefined;
   /** How many gradients are in the sums. */
@@ -29,11 +23,15 @@ export class TensorflowState implements State {
   #step = 0;
   #disposed = false;
 
+  /** Must be called with TensorFlow as tfjs's backend. */
   constructor(entries: ReadonlyMap<string, StateEntry>, constants: AdamWConstants) {
     this.specs = new Map([...entries].map(([name, { spec }]) => [name, spec]));
     this.#constants = constants;
-    this.#parameters = onTensorflow(
-      () => new Map([...entries].map(([name, entry]) => [name, parameter(entry)] as const)),
+    this.#values = new Map([...entries].map(([name, { spec, values }]) => [name, new Variable(spec.shape, values)]));
+    this.#trained = new Map(
+      [...entries]
+        .filter(([, { rule }]) => rule.trained)
+        .map(([name, entry]) => [name, trainedParameter(entry, this.#values.get(name) as Variable)]),
     );
   }
 
@@ -47,7 +45,7 @@ export class TensorflowState implements State {
   read(): Promise<Map<string, Float32Array>> {
     return turn(() => {
       TensorflowState.of(this);
-      return new Map([...this.#parameters].map(([name, { value }]) => [name, value.read()]));
+      return new Map([...this.#values].map(([name, value]) => [name, value.read()]));
     });
   }
 
@@ -55,13 +53,13 @@ export class TensorflowState implements State {
     return turn(() => {
       TensorflowState.of(this);
       for (const [name, source] of values) {
-        const target = this.#parameters.get(name);
+        const target = this.#values.get(name);
         if (!target) throw new EngineError(`internal: the state has no parameter ${name}`);
-        const count = elementCount(target.value.shape);
+        const count = elementCount(target.shape);
         if (count !== source.length) {
           throw new EngineError(`internal: parameter ${name} has ${count} elements, ${source.length} were given`);
         }
-        target.value.write(source);
+        target.write(source);
       }
     });
   }
@@ -69,26 +67,19 @@ export class TensorflowState implements State {
   readOptimiser(): Promise<OptimiserState> {
     return turn(() => {
       TensorflowState.of(this);
-      const first = new Map<string, Float32Array>();
-      const second = new Map<string, Float32Array>();
-      for (const [name, { moments }] of this.#parameters) {
-        if (!moments) continue;
-        first.set(name, moments.first.read());
-        second.set(name, moments.second.read());
-      }
-      return { step: this.#step, first, second };
+      const moments = (which: 'first' | 'second') =>
+        new Map([...this.#trained].map(([name, parameter]) => [name, parameter[which].read()]));
+      return { step: this.#step, first: moments('first'), second: moments('second') };
     });
   }
 
   writeOptimiser(state: OptimiserState): Promise<void> {
     return turn(() => {
       TensorflowState.of(this);
-      const trained = this.trained();
-      const { first, second } = orderedMoments(state, this.specs, trained);
-      for (const [i, name] of trained.entries()) {
-        const { moments } = this.#parameters.get(name) as Parameter;
-        moments?.first.write(first[i] as Float32Array);
-        moments?.second.write(second[i] as Float32Array);
+      const { first, second } = orderedMoments(state, this.specs, this.trained());
+      for (const [i, parameter] of [...this.#trained.values()].entries()) {
+        parameter.first.write(first[i] as Float32Array);
+        parameter.second.write(second[i] as Float32Array);
       }
       this.#step = state.step;
     });
@@ -99,21 +90,19 @@ export class TensorflowState implements State {
       if (this.#disposed) return;
       this.#disposed = true;
       this.forgetGradients();
-      for (const { value, moments } of this.#parameters.values()) {
-        for (const variable of [value, moments?.first, moments?.second]) variable?.dispose();
-      }
-      this.#parameters.clear();
+      const moments = [...this.#trained.values()].flatMap(({ first, second }) => [first, second]);
+      for (const variable of [...this.#values.values(), ...moments]) variable.dispose();
     });
   }
 
   /** Names of the parameters that the optimiser changes, in order. */
   trained(): string[] {
-    return [...this.#parameters].filter(([, { moments }]) => moments !== undefined).map(([name]) => name);
+    return [...this.#trained.keys()];
   }
 
   /** The parameters as tensors of the current scope. */
   tensors(): Map<string, Tensor> {
-    return new Map([...this.#parameters].map(([name, { value }]) => [name, value.tensor()]));
+    return new Map([...this.#values].map(([name, value]) => [name, value.tensor()]));
   }
 
   /** Adds gradients to those that wait for the next step. */
@@ -150,38 +139,11 @@ export class TensorflowState implements State {
   /** One AdamW step. @param scale factor on every gradient (clipping) */
   applyGradients(gradients: ReadonlyMap<string, Tensor>, { learningRate }: StepSettings, scale: number): void {
     this.#step += 1;
-    const { beta1, beta2, epsilon } = this.#constants;
-    const [power1, power2] = [beta1 ** this.#step, beta2 ** this.#step];
-    // TensorFlow divides by sqrt(second) + epsilon and puts the root of the correction into the rate.
-    const constants = [beta1, beta2, epsilon * Math.sqrt(1 - power2)].map((value) => tf.scalar(value));
-    const powers = [power1, power2].map((value) => tf.scalar(value));
-    for (const [name, gradient] of gradients) {
-      const { value, rule, moments } = this.#parameters.get(name) as Parameter;
-      if (!moments) continue;
-      const rate = learningRate * rule.learningRateScale;
-      const decay = 1 - rate * rule.weightDecay;
-      if (decay !== 1) {
-        const before = value.tensor();
-        value.assign(tf.mul(before, decay));
-        before.dispose();
-      }
-      const scaled = scale === 1 ? gradient : tf.mul(gradient, scale);
-      operators(
-        'ResourceApplyAdam',
-        [
-          ...[value, moments.first, moments.second].map(({ handle }) => handle),
-          ...ids([...powers, tf.scalar(rate), ...constants, scaled]),
-        ],
-        [attribute.float32('T'), attribute.bool('use_locking', false), attribute.bool('use_nesterov', false)],
-        0,
-      );
-    }
+    const trained = [...gradients.keys()].map((name) => this.#trained.get(name) as TrainedParameter);
+    adamw(trained, [...gradients.values()], this.#constants, { learningRate, step: this.#step, scale });
   }
 }
 
-function parameter({ spec, values, rule }: StateEntry): Parameter {
-  const { shape } = spec as TensorSpec;
-  const value = new Variable(shape, values);
-  if (!rule.trained) return { value, rule };
-  return { value, rule, moments: { first: new Variable(shape), second: new Variable(shape) } };
+function trainedParameter({ spec, rule }: StateEntry, value: Variable): TrainedParameter {
+  return { value, rule, first: new Variable(spec.shape), second: new Variable(spec.shape) };
 }

@@ -6,6 +6,7 @@ import { fed } from '../fed.js';
 import { pick, type TensorSpecs, type TensorValues } from '../tensor-spec.js';
 import { type Tensor, tf } from '../tf.js';
 import type { InferenceProgram, InferenceStep, StepResult, TrainingProgram, TrainingStep } from '../types.js';
+import { gradientNorm } from './adamw.js';
 import { TensorflowState } from './state.js';
 import { turn } from './turn.js';
 
@@ -37,13 +38,13 @@ export function trainingStep(program: TrainingProgram, state: TensorflowState): 
       step(inputs, ({ outputs, gradients }, loss) => {
         const mean = state.meanGradients(gradients);
         // Also without clipping: one gradient that is not a number would spoil its parameter for good.
-        const gradientNorm = norm([...mean.values()]);
-        if (!Number.isFinite(loss) || !Number.isFinite(gradientNorm)) throw diverged(loss, gradientNorm);
+        const norm = gradientNorm([...mean.values()]);
+        if (!Number.isFinite(loss) || !Number.isFinite(norm)) throw diverged(loss, norm);
         const { clipNorm } = settings;
-        const scale = clipNorm === undefined ? 1 : Math.min(1, clipNorm / Math.max(gradientNorm, SMALLEST_NORM));
+        const scale = clipNorm === undefined ? 1 : Math.min(1, clipNorm / Math.max(norm, SMALLEST_NORM));
         const read = values(outputs);
         state.applyGradients(mean, settings, scale);
-        return { loss, outputs: read, ...(clipNorm === undefined ? {} : { gradientNorm }) };
+        return { loss, outputs: read, ...(clipNorm === undefined ? {} : { gradientNorm: norm }) };
       }),
     accumulate: (inputs) =>
       step(inputs, ({ outputs, gradients }, loss): StepResult => {
@@ -105,11 +106,6 @@ function values(tensors: ReadonlyMap<string, Tensor>): Map<string, TensorValues>
 
 function number(scalar: Tensor): number {
   return scalar.dataSync()[0] as number;
-}
-
-/** 2-norm of all gradients together. */
-function norm(gradients: readonly Tensor[]): number {
-  return Math.sqrt(number(tf.addN(gradients.map((gradient) => tf.sum(tf.square(gradient))))));
 }
 
 /** Whether a step may still run. */

@@ -2,61 +2,66 @@
  * A resource variable of TensorFlow: a tensor that lives on the device and is changed in place, so that a step allocates
  * nothing for it and the optimiser is one operator. All of it must be called with TensorFlow as tfjs's backend.
  */
-import { type Tensor, tf } from '../tf.js';
+import { elementCount } from '../../base/shape.js';
+import type { Tensor } from '../tf.js';
+import { attribute } from './attributes.js';
 import { native } from './library.js';
-import { attribute, ids, operator, operators } from './operators.js';
+import { Scratch, type Value } from './scratch.js';
 
 /** Tells the variables of this process apart, those that are gone included. */
 let created = 0;
 
 export class Variable {
-  readonly shape: number[];
-  /** Id of the handle, as operators that change the variable take it. */
-  readonly handle: number;
+  readonly shape: readonly number[];
+  /** What operators that change the variable take. */
+  readonly handle: Value;
 
   /** @param values are copied; absent: zeros */
   constructor(shape: readonly number[], values?: Float32Array) {
-    this.shape = [...shape];
-    const { binding } = native();
+    this.shape = shape;
     const attributes = [
       attribute.text('container', ''),
       attribute.text('shared_name', `wave-${++created}`),
       attribute.float32('dtype'),
       attribute.shape('shape', shape),
     ];
-    const [handle] = binding.executeOp('VarHandleOp', attributes, [], 1);
-    this.handle = (handle as { id: number }).id;
-    if (values) this.write(values);
-    else this.assign(tf.fill(this.shape, 0));
+    this.handle = native().binding.executeOp('VarHandleOp', attributes, [], 1)[0] as Value;
+    this.write(values ?? new Float32Array(elementCount(shape)));
   }
 
   /** The values as they are now; a later change of the variable does not reach them, but costs a copy while they live. */
+  value(scratch: Scratch): Value {
+    return scratch.run('ReadVariableOp', [this.handle], [attribute.float32('dtype')])[0] as Value;
+  }
+
+  /** `value` as a tensor of tfjs's. */
   tensor(): Tensor {
-    return operator('ReadVariableOp', [this.handle], [attribute.float32('dtype')]);
+    const scratch = new Scratch();
+    return scratch.finish([this.value(scratch)])[0] as Tensor;
   }
 
   read(): Float32Array {
-    const tensor = this.tensor();
-    const values = tensor.dataSync<'float32'>();
-    tensor.dispose();
-    return values;
+    const scratch = new Scratch();
+    const values = native().binding.tensorDataSync(this.value(scratch).id);
+    scratch.free();
+    return values as Float32Array;
   }
 
   write(values: Float32Array): void {
+    const scratch = new Scratch();
     // A tensor of values of JavaScript's may be JavaScript's memory; the product is TensorFlow's own.
-    const given = tf.tensor(values, this.shape, 'float32');
-    this.assign(tf.mul(given, 1));
-    given.dispose();
+    this.assign(scratch, scratch.mul(scratch.given(this.shape, values), scratch.number(1)));
+    scratch.free();
   }
 
-  /** Takes over a tensor, which is disposed of. */
-  assign(tensor: Tensor): void {
-    operators('AssignVariableOp', [this.handle, ...ids([tensor])], [attribute.float32('dtype')], 0);
-    tensor.dispose();
+  /** Takes over a value, which the scratch has to free before the variable can be changed in place. */
+  assign(scratch: Scratch, value: Value): void {
+    scratch.run('AssignVariableOp', [this.handle, value], [attribute.float32('dtype')], 0);
   }
 
   dispose(): void {
-    operators('DestroyResourceOp', [this.handle], [attribute.bool('ignore_lookup_error', true)], 0);
-    native().binding.deleteTensor(this.handle);
+    const { binding } = native();
+    binding.executeOp('DestroyResourceOp', [attribute.bool('ignore_lookup_error', true)], [this.handle.id], 0);
+    binding.deleteTensor(this.handle.id);
   }
 }

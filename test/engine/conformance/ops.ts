@@ -111,10 +111,11 @@ const CASES: OpCase[] = [
     },
   }),
   {
-    name: 'linear without a bias',
-    inputs: { x: random('x', 5, 7), weight: random('weight', 4, 7) },
-    run: ({ x, weight }) => ops.linear(x, weight),
-    expected: ({ x, weight }) => reference.linear(x, weight, given([4], [0, 0, 0, 0])),
+    name: 'linearOfData',
+    inputs: { weight: random('weight', 4, 7), bias: random('bias', 4) },
+    constants: { x: random('x', 5, 7) },
+    run: ({ x, weight, bias }) => ops.linearOfData(x, weight, bias),
+    expected: ({ x, weight, bias }) => reference.linear(x, weight, bias),
   },
   {
     name: 'linear',

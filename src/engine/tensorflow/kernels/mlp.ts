@@ -1,0 +1,40 @@
+/**
+ * The MLP branch of a transformer block: layer norm, linear layer, exact GELU, linear layer. With v = u / sqrt(2) is
+ * gelu(u) = v (1 + erf(v)) / sqrt(2), and both factors go into the weights.
+ */
+import { MLP_BRANCH, MLP_BRANCH_GRADIENT } from '../../kernel-names.js';
+import { fold, normalise, normaliseGradient, unfold } from './norm.js';
+import { registerTensorflowKernel } from './register.js';
+
+/** log(2 / sqrt(pi)): the derivative of erf at 0. */
+const LOG_SLOPE = Math.log(2 / Math.sqrt(Math.PI));
+
+export function registerMlp(): void {
+  registerTensorflowKernel(MLP_BRANCH, ({ x, scale, shift, w1, b1, w2, b2 }, { epsilon }, t) => {
+    const half = t.number(Math.SQRT1_2);
+    const { normal, inverse } = normalise(t, x, epsilon);
+    const whole = fold(t, { scale, shift, weight: w1, bias: b1 });
+    const first = t.mul(whole.weight, half);
+    const second = t.mul(w2, half);
+    const v = t.addBias(t.matMul(normal, first, false, true), t.mul(whole.bias, half));
+    const open = t.add(t.plain('Erf', v), t.number(1));
+    const hidden = t.mul(v, open);
+    const y = t.addBias(t.matMul(hidden, second, false, true), b2);
+    return [y, normal, inverse, v, open, hidden, first, second];
+  });
+  registerTensorflowKernel(MLP_BRANCH_GRADIENT, (inputs, _, t) => {
+    const { dy, scale, shift, w1, b1, normal, inverse, v, open, hidden, first, second } = inputs;
+    const half = t.number(Math.SQRT1_2);
+    const db2 = t.columnSums(dy);
+    const dw2 = t.mul(t.matMul(dy, hidden, true, false), half);
+    // d/dv v (1 + erf(v)) = 1 + erf(v) + v * 2 / sqrt(pi) * exp(-v^2)
+    const density = t.plain('Exp', t.sub(t.number(LOG_SLOPE), t.plain('Square', v)));
+    const slope = t.add(open, t.mul(v, density));
+    const dv = t.mul(slope, t.matMul(dy, second));
+    const db1 = t.mul(t.columnSums(dv), half);
+    const dFirst = t.mul(t.matMul(dv, normal, true, false), half);
+    const folded = unfold(t, { scale, shift, weight: w1, bias: b1 }, dFirst, db1);
+    const dx = normaliseGradient(t, t.matMul(dv, first), { normal, inverse });
+    return [dx, folded.dScale, folded.dShift, folded.dWeight, db1, dw2, db2];
+  });
+}

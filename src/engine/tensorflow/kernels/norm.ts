@@ -1,0 +1,70 @@
+/**
+ * Layer normalisation and the linear layer behind it. Its scale and shift are put into the layer's weight and bias, which
+ * saves the passes over the activations that they would cost, forward and backward; the weight is small.
+ */
+import type { Scratch, Value } from '../scratch.js';
+
+/** Rows with mean 0 and variance 1, `[rows, width]`, and 1 / standard deviation of the originals, `[rows, 1]`. */
+export interface Normalised {
+  readonly normal: Value;
+  readonly inverse: Value;
+}
+
+/** @param x `[rows, width]` */
+export function normalise(scratch: Scratch, x: Value, epsilon: number): Normalised {
+  const centred = scratch.sub(x, scratch.mean(x));
+  const variance = scratch.mean(scratch.plain('Square', centred));
+  const inverse = scratch.plain('Rsqrt', scratch.add(variance, scratch.number(epsilon)));
+  return { normal: scratch.mul(centred, inverse), inverse };
+}
+
+/** Gradient of what was normalised. @param dy that of the normalised rows */
+export function normaliseGradient(scratch: Scratch, dy: Value, { normal, inverse }: Normalised): Value {
+  // dx = (dy - mean(dy) - y * mean(dy * y)) / sigma, means over the last axis.
+  const along = scratch.mul(normal, scratch.mean(scratch.mul(dy, normal)));
+  const rest = scratch.sub(scratch.sub(dy, scratch.mean(dy)), along);
+  return scratch.mul(rest, inverse);
+}
+
+/** Scale and shift of a layer norm `[width]`, weight `[out, width]` and bias `[out]` of the linear layer behind it. */
+export interface NormLinear {
+  readonly scale: Value;
+  readonly shift: Value;
+  readonly weight: Value;
+  readonly bias: Value;
+}
+
+/** Weight and bias of the linear layer that does the same to normalised rows. */
+export function fold(scratch: Scratch, { scale, shift, weight, bias }: NormLinear): { weight: Value; bias: Value } {
+  return { weight: scratch.mul(weight, scale), bias: scratch.add(bias, timesVector(scratch, weight, shift)) };
+}
+
+/** Gradients of what was folded. @param dWeight, dBias those of the folded weight and bias */
+export function unfold(
+  scratch: Scratch,
+  { scale, shift, weight }: NormLinear,
+  dWeight: Value,
+  dBias: Value,
+): { dScale: Value; dShift: Value; dWeight: Value } {
+  return {
+    dScale: scratch.columnSums(scratch.mul(dWeight, weight)),
+    dShift: vectorTimes(scratch, dBias, weight),
+    dWeight: scratch.add(scratch.mul(dWeight, scale), outer(scratch, dBias, shift)),
+  };
+}
+
+/** `[rows, columns]` and `[columns]` to `[rows]` */
+export function timesVector(scratch: Scratch, matrix: Value, vector: Value): Value {
+  const product = scratch.matMul(matrix, scratch.reshape(vector, [-1, 1]));
+  return scratch.reshape(product, [-1]);
+}
+
+/** `[rows]` and `[rows, columns]` to `[columns]` */
+export function vectorTimes(scratch: Scratch, vector: Value, matrix: Value): Value {
+  return scratch.reshape(scratch.matMul(scratch.reshape(vector, [1, -1]), matrix), [-1]);
+}
+
+/** `[rows]` and `[columns]` to `[rows, columns]` */
+export function outer(scratch: Scratch, a: Value, b: Value): Value {
+  return scratch.mul(scratch.reshape(a, [-1, 1]), b);
+}
