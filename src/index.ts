@@ -27,9 +27,12 @@ export * from './config/index.js';
 // Data.
 export * from './data/index.js';
 // Engines.
+export { type ChooseOptions, chooseDevice, type DeviceChoice } from './engine/choose.js';
 export { checkEngine, createEngine } from './engine/create.js';
 export { type OnnxFile, type OnnxTensor, type OnnxValue, openOnnxFile } from './engine/onnx-file.js';
 export type { OrtDevice } from './engine/ort/engine.js';
+export { type ProbeOptions, type ProbeResult, type ProbeStatus, type ProbeTarget, probe } from './engine/probe.js';
+export { type EngineName, type EngineTarget, TARGETS } from './engine/targets.js';
 export type { ElementType, TensorSpec, TensorSpecs, TensorValues } from './engine/tensor-spec.js';
 export { type Scalar, type Tensor, tf } from './engine/tf.js';
 export type * from './engine/types.js';
@@ -82,6 +85,7 @@ export { saveModel } from './model/save.js';
 export { type Geometry, geometry, type ModelSpec, modelSpecSchema, type Preprocess } from './model/spec.js';
 // Ops.
 export * from './ops/index.js';
+export type { FoundImages } from './stages/broken-images.js';
 // Stages.
 export type { StageContext, StageEvent } from './stages/context.js';
 export { type ConvertOptions, type ConvertPlan, type ConvertResult, checkConvert, convert } from './stages/convert.js';
@@ -150,7 +154,7 @@ export {
   pretrainSchema,
 } from './stages/pretrain.js';
 export { type OutFolder, type RunFolder, runFolder } from './stages/run-folder.js';
-export { type Companion, type ResumedRun, restoreState, saveState } from './stages/saved-state.js';
+export { type Companion, type FoundKeeper, type ResumedRun, restoreState, saveState } from './stages/saved-state.js';
 export type { StartInputs } from './stages/start-model.js';
 export type { Trained } from './stages/training-run.js';
 // Training.

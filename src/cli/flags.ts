@@ -127,7 +127,9 @@ export const device: Flag = {
   name: 'device',
   type: 'string',
   value: 'NAME',
-  description: 'Device of the engine: cpu or webgpu of ort, cpu or gpu of tensorflow; cpu if nothing else is set',
+  description:
+    'Device of the engine: cpu, webgpu or cuda of ort, cpu or gpu of tensorflow, auto for the fastest that works; cpu if ' +
+    'nothing else is set',
   group: 'Engine',
 };
 

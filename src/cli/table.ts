@@ -38,13 +38,13 @@ export function renderTable(columns: readonly Column[], cells: readonly (readonl
   });
   const rows = cells.map((row) => row.map(printable));
   const underline = columns.map(({ name }, i) =>
-    '-'.repeat(Math.max(name.length, ...rows.map((row) => row[i].length))),
+    '-'.repeat(rows.reduce((most, row) => Math.max(most, row[i].length), name.length)),
   );
   table.push(
     columns.map((column) => column.name),
     underline,
-    ...rows,
   );
+  for (const row of rows) table.push(row);
   return trimLines(table.toString());
 }
 

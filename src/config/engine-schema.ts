@@ -8,7 +8,9 @@ export const engineSchema = z.strictObject({
     .string()
     .min(1)
     .default('cpu')
-    .describe('device of the engine: cpu or webgpu of ort, cpu or gpu of tensorflow'),
+    .describe(
+      'device of the engine: cpu, webgpu or cuda of ort, cpu or gpu of tensorflow; auto = the fastest that works',
+    ),
   threads: z.int().min(1).max(1024).nullable().default(null).describe('threads; null = the cores of this process'),
 });
 

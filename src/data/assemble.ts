@@ -1,5 +1,5 @@
 /** Makes the pixels of one batch; runs in the loader's threads, or on the calling thread when there are none. */
-import { createRng } from '../base/rng.js';
+import { createRng, type Rng } from '../base/rng.js';
 import { inChannels, mirror, pictureFrom } from './augment/arrange.js';
 import { changePicture, changesPixels, eraseSome } from './augment/changes.js';
 import { type EvalFraming, evalFraming, trainFraming } from './framing.js';
@@ -36,8 +36,8 @@ export interface AssemblySpec {
   /** Null: images have the size of the model's input already. */
   readonly framing: EvalFraming | null;
   readonly seed: number;
-  /** Whether another image of the batch stands in for one that cannot be read; otherwise its slot stays zero. */
-  readonly substitute: boolean;
+  /** Images of which one may stand in for one that cannot be read, by index in the source; null: its slot stays zero. */
+  readonly substitutes: Uint32Array | null;
 }
 
 /** One batch to make. */
@@ -58,6 +58,8 @@ export interface BrokenImage {
   readonly reason: string;
   /** The image that stands in for it, by index in the source. */
   readonly substitute?: number;
+  /** Images tried in its place, of which none could be read either. */
+  readonly tried?: number;
 }
 
 /** What a thread gives back. */
@@ -78,6 +80,8 @@ interface Shown {
   readonly repeat: number;
 }
 
+/** Images from outside its batch that are tried in the place of one that cannot be read. */
+const MOST_DRAWN = 100;
 /** Images under way on one thread: while some are read, another is decoded. */
 const AT_A_TIME = 4;
 
@@ -135,9 +139,9 @@ export class Assembler {
     this.#underWay--;
   }
 
-  /** Writes the image of a slot, or another one of the batch in its place. */
+  /** Writes the image of a slot, or another one in its place. */
   async #fill(out: Float32Array, slot: number, job: AssemblyJob): Promise<BrokenImage | undefined> {
-    const { shape, augment, substitute } = this.#spec;
+    const { shape, augment, substitutes } = this.#spec;
     const { epoch, batch, indices } = job;
     const index = indices[slot];
     const shown = { epoch, index, repeat: (batch * shape.batch + slot) % (augment?.repeats ?? 1) };
@@ -146,21 +150,22 @@ export class Assembler {
       return undefined;
     } catch (error) {
       const failure = { slot, index, reason: error instanceof Error ? error.message : String(error) };
-      return substitute ? this.#substitute(out, failure, shown, indices) : failure;
+      return substitutes ? this.#substitute(out, failure, shown, { batch: indices, all: substitutes }) : failure;
     }
   }
 
-  /** Which image stands in depends on nothing but the batch. */
+  /** Which image stands in depends on nothing but the sample, its batch and the images in use: not on threads. */
   async #substitute(
     out: Float32Array,
     failure: BrokenImage,
     { epoch, index, repeat }: Shown,
-    indices: Uint32Array,
+    from: { readonly batch: Uint32Array; readonly all: Uint32Array },
   ): Promise<BrokenImage> {
-    const key = drawKey(epoch, index, repeat);
-    const order = createRng(this.#spec.seed, 'substitute', ...key).shuffle(indices.slice());
-    for (const candidate of order) {
-      if (candidate === index) continue;
+    const rng = createRng(this.#spec.seed, 'substitute', ...drawKey(epoch, index, repeat));
+    const tried = new Set([index]);
+    for (const candidate of candidates(from, rng)) {
+      if (tried.has(candidate)) continue;
+      tried.add(candidate);
       try {
         await this.#write(out, failure.slot, { epoch, index: candidate, repeat });
         return { ...failure, substitute: candidate };
@@ -168,7 +173,7 @@ export class Assembler {
         // It is told in its own slot.
       }
     }
-    return failure;
+    return { ...failure, tried: tried.size - 1 };
   }
 
   async #write(out: Float32Array, slot: number, { epoch, index, repeat }: Shown): Promise<void> {
@@ -214,5 +219,20 @@ export class Assembler {
     const { channels, height, width } = images.raw;
     const size = channels * height * width;
     return images.pixels.subarray(index * size, (index + 1) * size);
+  }
+}
+
+/** The images of the batch in random order, and after them others, each once: at most {@link MOST_DRAWN}. */
+function* candidates(
+  { batch, all }: { readonly batch: Uint32Array; readonly all: Uint32Array },
+  rng: Rng,
+): Generator<number, void, undefined> {
+  yield* rng.shuffle(batch.slice());
+  const drawn = new Set<number>();
+  while (drawn.size < Math.min(MOST_DRAWN, all.length)) {
+    const place = rng.int(all.length);
+    if (drawn.has(place)) continue;
+    drawn.add(place);
+    yield all[place];
   }
 }

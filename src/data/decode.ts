@@ -1,5 +1,7 @@
 /** From the bytes of an image file to 8-bit RGB, as Pillow's `convert('RGB')` gives it. */
 import type { SharpConstructor } from 'sharp';
+import { damageOf } from './damage.js';
+import { fillAround, readGif } from './gif.js';
 
 /** 8-bit pixels `[height, width, channels]`, channels innermost, as image libraries keep them. */
 export interface Picture {
@@ -13,7 +15,7 @@ export interface Picture {
 export type Look = 'stored' | 'upright';
 
 /** Largest image that is decoded, in pixels; beyond it a small file can claim all memory. */
-const MAX_PIXELS = 100_000_000;
+export const MAX_PIXELS = 100_000_000;
 /** Types of values whose black and white are known; floats may reach from 0 to 1, to 255 or anywhere. */
 const DEPTHS: ReadonlySet<string> = new Set(['uchar', 'ushort']);
 
@@ -29,9 +31,11 @@ export async function decodePicture(bytes: Uint8Array, look: Look = 'stored'): P
   if (bytes.length === 0) throw new Error('the file is empty');
   const sharp = await decoder();
   try {
-    const file = sharp(bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error', ignoreIcc: true });
+    // Whose transparency the library follows even where it is to be dropped.
+    const gif = look === 'stored' ? readGif(bytes) : undefined;
+    const file = sharp(gif?.bytes ?? bytes, { limitInputPixels: MAX_PIXELS, failOn: 'error', ignoreIcc: true });
     const { depth, space } = isPlain(bytes) ? {} : await file.metadata();
-    if (depth !== undefined && !DEPTHS.has(depth)) throw new Error(`values of type ${depth}, expected 8 or 16 bits`);
+    if (depth !== undefined && !DEPTHS.has(depth)) throw new UnusualValues(depth);
     const isCmyk = space === 'cmyk';
     const isUpright = look === 'upright';
     const turned = isUpright ? file.autoOrient() : file;
@@ -41,9 +45,10 @@ export async function decodePicture(bytes: Uint8Array, look: Look = 'stored'): P
     const { data, info } = await converted.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     const { height, width, channels } = info;
     if (isCmyk) return { data: withoutInk(data, channels), height, width, channels: 3 };
+    if (gif) fillAround({ data, height, width, channels }, gif);
     return { data, height, width, channels };
   } catch (error) {
-    throw new Error(plainReason(error), { cause: error });
+    throw new Error(`cannot be decoded as an image: ${reasonOf(bytes, error)}`, { cause: error });
   }
 }
 
@@ -102,9 +107,23 @@ function withoutInk(ink: Uint8Array, channels: number): Uint8Array {
   return rgb;
 }
 
-/** The first line of what libvips says, which may have several. */
-function plainReason(error: unknown): string {
-  const [reason = 'unknown reason'] = (error instanceof Error ? error.message : String(error)).split('\n');
-  const limit = reason.includes('exceeds pixel limit') ? ` of ${MAX_PIXELS}` : '';
-  return `cannot be decoded as an image: ${reason}${limit}`;
+/** Pixels whose black and white are not known. */
+class UnusualValues extends Error {
+  constructor(depth: string) {
+    super(`values of type ${depth}, expected 8 or 16 bits`);
+  }
+}
+
+/** What the decoder itself says of a file, in words that do not vary. */
+const OWN_WORDS = [/unsupported image format/, /exceeds pixel limit/];
+
+/**
+ * Why a file cannot be decoded, the same each time. The libraries behind the decoder tell their reasons through one buffer
+ * for the whole process: of files that fail at a time, each may get that of another, or none. So theirs are not used.
+ */
+function reasonOf(bytes: Uint8Array, error: unknown): string {
+  if (error instanceof UnusualValues) return error.message;
+  const [said = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  if (!OWN_WORDS.some((words) => words.test(said))) return damageOf(bytes);
+  return said.includes('exceeds pixel limit') ? `${said} of ${MAX_PIXELS}` : said;
 }

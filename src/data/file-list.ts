@@ -22,7 +22,7 @@ export async function listFiles(patterns: string | readonly string[], where: str
   for (const pattern of typeof patterns === 'string' ? [patterns] : patterns) {
     for (const path of inBraces(pattern, where)) {
       if (!/[*?]/.test(path)) files.push(path);
-      else files.push(...(await matching(path, where)));
+      else for (const file of await matching(path, where)) files.push(file);
       checkNumber(files.length, where);
     }
   }
@@ -63,8 +63,8 @@ async function matching(pattern: string, where: string): Promise<string[]> {
     const next: string[] = [];
     for (const folder of found) {
       const under = (name: string) => (depth === 0 ? name : `${folder}/${name}`);
-      if (/[*?]/.test(part)) next.push(...(await namesLike(folder, depth, part, depth === last)).map(under));
-      else next.push(under(part));
+      const names = /[*?]/.test(part) ? await namesLike(folder, depth, part, depth === last) : [part];
+      for (const name of names) next.push(under(name));
     }
     found = next;
   }

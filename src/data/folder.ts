@@ -3,7 +3,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { DataError } from '../base/errors.js';
 import { explainIoError } from '../base/io-error.js';
-import { compareUtf8, printable } from '../base/text.js';
+import { compareUtf8, printable, quote } from '../base/text.js';
 import { packText } from './packed-text.js';
 import type { RecordSource } from './source.js';
 
@@ -19,6 +19,22 @@ export const IMAGE_EXTENSIONS: ReadonlySet<string> = new Set([
   '.avif',
 ]);
 
+/** Names of images that cannot be read; that they are left out is told. */
+const UNREAD_EXTENSIONS: ReadonlySet<string> = new Set([
+  '.bmp',
+  '.ppm',
+  '.pgm',
+  '.pbm',
+  '.pnm',
+  '.jfif',
+  '.jp2',
+  '.jxl',
+  '.heic',
+  '.heif',
+]);
+
+/** Classes that a note names. */
+const MOST_NAMED = 5;
 /** Folders below that of a class that are looked into. */
 const MOST_NESTED = 8;
 /** Files whose size is asked for at a time. */
@@ -40,7 +56,8 @@ export async function openFolder(
   if (names.length === 0) {
     throw new DataError(`${printable(folder)}: holds no folders; it must hold one folder of images for each class`);
   }
-  const unknown = found.find((name) => !name.startsWith('.') && !names.includes(name));
+  const [known, listed] = [new Set(found), new Set(names)];
+  const unknown = found.find((name) => !name.startsWith('.') && !listed.has(name));
   if (unknown !== undefined) {
     throw new DataError(
       `${printable(join(folder, unknown))}: is a folder of no class that data.class_names lists; add it there or move it away`,
@@ -48,14 +65,23 @@ export async function openFolder(
   }
   const files: string[] = [];
   const labels: number[] = [];
+  const empty: string[] = [];
+  const unread = new Map<string, number>();
   for (const [label, name] of names.entries()) {
-    const own = found.includes(name) ? await imagesBelow(folder, name) : [];
-    files.push(...own);
-    for (let i = 0; i < own.length; i++) labels.push(label);
+    const own = known.has(name) ? await imagesBelow(folder, name, unread) : [];
+    // One by one: as arguments of a call, a hundred thousand names overflow the stack.
+    for (const file of own) {
+      files.push(file);
+      labels.push(label);
+    }
+    if (own.length === 0) empty.push(name);
   }
+  const others = unread.size > 0 ? [unreadNote(unread)] : [];
   if (files.length === 0) {
-    throw new DataError(`${printable(folder)}: its folders hold no images (${[...IMAGE_EXTENSIONS].join(', ')})`);
+    const reason = [`its folders hold no images (${[...IMAGE_EXTENSIONS].join(', ')})`, ...others];
+    throw new DataError(`${printable(folder)}: ${reason.join('; ')}`);
   }
+  const notes = [...(empty.length > 0 ? [emptyNote(empty, names.length)] : []), ...others];
   const bytes = await sizesOf(folder, files);
   return {
     kind: 'records',
@@ -63,11 +89,24 @@ export async function openFolder(
     count: files.length,
     classes: names.length,
     classNames: names,
+    areFolders: true,
     labels: Int32Array.from(labels),
     channels,
     records: { kind: 'files', root: folder, names: packText(files) },
     bytesOf: (index) => bytes[index],
+    ...(notes.length > 0 ? { notes: notes.map((note) => `${printable(folder)}: ${note}`) } : {}),
   };
+}
+
+function emptyNote(empty: readonly string[], classes: number): string {
+  const more = empty.length > MOST_NAMED ? ` and ${empty.length - MOST_NAMED} more` : '';
+  const named = empty.slice(0, MOST_NAMED).map(quote).join(', ');
+  return `${empty.length} of ${classes} classes have no images: ${named}${more}`;
+}
+
+function unreadNote(unread: ReadonlyMap<string, number>): string {
+  const each = [...unread].sort(([a], [b]) => compareUtf8(a, b)).map(([extension, files]) => `${files} ${extension}`);
+  return `images of formats that cannot be read are left out (${each.join(', ')}); convert them to PNG`;
 }
 
 /**
@@ -79,21 +118,42 @@ export async function listImages(folder: string): Promise<string[]> {
   const found = (await entries(folder)).filter(({ name, kind }) => kind === 'folder' && !name.startsWith('.'));
   const images: string[] = [];
   for (const { name } of found.sort((a, b) => compareUtf8(a.name, b.name)))
-    images.push(...(await imagesBelow(folder, name)));
+    for (const image of await imagesBelow(folder, name, new Map())) images.push(image);
   return images;
 }
 
 /**
  * Paths relative to `root`, sorted; `/` between folders on every system.
  *
+ * @param unread by extension, the files that are images of other formats: counts are added
+ */
+async function imagesBelow(root: string, folder: string, unread: Map<string, number>): Promise<string[]> {
+  const images: string[] = [];
+  await lookInto(root, folder, [], (path, extension, kind) => {
+    if (UNREAD_EXTENSIONS.has(extension)) unread.set(extension, (unread.get(extension) ?? 0) + 1);
+    if (!IMAGE_EXTENSIONS.has(extension)) return;
+    // A pipe, for example: whoever reads it may wait for ever.
+    if (kind === 'other') throw new DataError(`${printable(join(root, path))}: is not a file; move it away`);
+    images.push(path);
+  });
+  return images.sort(compareUtf8);
+}
+
+/**
+ * Hands over each file, at any depth.
+ *
  * @param above real paths of the folders that this one lies in, by which a loop of links is known
  */
-async function imagesBelow(root: string, folder: string, above: readonly string[] = []): Promise<string[]> {
+async function lookInto(
+  root: string,
+  folder: string,
+  above: readonly string[],
+  tell: (path: string, extension: string, kind: Entry['kind']) => void,
+): Promise<void> {
   const real = await realpath(join(root, folder));
   if (above.includes(real)) {
     throw new DataError(`${printable(join(root, folder))}: is a link to a folder that it lies in; remove the link`);
   }
-  const images: string[] = [];
   for (const { name, kind } of await entries(join(root, folder))) {
     const path = `${folder}/${name}`;
     if (name.startsWith('.')) continue;
@@ -101,14 +161,9 @@ async function imagesBelow(root: string, folder: string, above: readonly string[
       if (above.length === MOST_NESTED) {
         throw new DataError(`${printable(join(root, path))}: lies too deep for an image folder`);
       }
-      images.push(...(await imagesBelow(root, path, [...above, real])));
-    } else if (IMAGE_EXTENSIONS.has(extname(name).toLowerCase())) {
-      // A pipe, for example: whoever reads it may wait for ever.
-      if (kind === 'other') throw new DataError(`${printable(join(root, path))}: is not a file; move it away`);
-      images.push(path);
-    }
+      await lookInto(root, path, [...above, real], tell);
+    } else tell(path, extname(name).toLowerCase(), kind);
   }
-  return images.sort(compareUtf8);
 }
 
 interface Entry {

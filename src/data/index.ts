@@ -3,7 +3,7 @@ export type { ImageChanges } from './augment/changes.js';
 export type { Erasing } from './augment/erasing.js';
 export type { RandAugment } from './augment/rand-augment.js';
 export { openCifar } from './cifar.js';
-export { checkSameNames, firstDifference, type NamedClasses } from './class-names.js';
+export { type ClassNames, checkSameNames, firstDifference, type NamedClasses } from './class-names.js';
 export { type Dataset, sampleSha256 } from './dataset.js';
 export { openFolder } from './folder.js';
 export type { EvalFraming, RandomResizedCrop, TrainInterpolation } from './framing.js';

@@ -120,7 +120,8 @@ export class Loader {
       augment: isTraining && isRandom(dataset.augment) ? dataset.augment : null,
       framing: fitsAsItIs(dataset, mode) ? null : dataset.framing,
       seed,
-      substitute: isTraining,
+      // Where the first image that cannot be read ends the run, nothing has to stand in for it.
+      substitutes: isTraining && dataset.onBroken === 'skip' ? shared(dataset.indices) : null,
     };
     const { workers = 1, prefetch = Math.max(LEAST_PREFETCH, PREFETCH_PER_THREAD * workers) } = options;
     const bytes = batch * channels * height * width * Float32Array.BYTES_PER_ELEMENT;
@@ -198,10 +199,14 @@ export class Loader {
 
   /** Tells of broken images in the order of the batches, whichever thread was done first. */
   #checked({ batch, broken }: Made): Batch {
-    for (const { index, reason, substitute } of broken) {
+    const { mode, dataset } = this.#options;
+    for (const { index, reason, substitute, tried = 0 } of broken) {
       this.#report(index, reason);
-      if (substitute === undefined && this.#options.mode === 'train') {
-        throw new DataError('not one image of a batch can be read; check the data');
+      if (substitute === undefined && mode === 'train') {
+        throw new DataError(
+          `${this.#nameOf(index)}: ${reason}; nor can any of ${tried} other images be read that were tried in its place; ` +
+            `repair the images of data.${dataset.split}, or remove those that are broken`,
+        );
       }
     }
     return batch;
@@ -210,14 +215,18 @@ export class Loader {
   /** @throws DataError unless such images are to be left out. */
   #report(index: number, reason: string): void {
     const { dataset, onBroken } = this.#options;
-    const { source } = dataset;
-    const name = source.kind === 'records' ? recordName(source.records, index) : `${source.name}: image ${index}`;
+    const name = this.#nameOf(index);
     if (dataset.onBroken === 'fail') {
       throw new DataError(`${name}: ${reason}; repair or remove it, or set data.on_broken to skip`);
     }
     if (this.#broken.has(index)) return;
     this.#broken.add(index);
     onBroken?.({ name, index, reason });
+  }
+
+  #nameOf(index: number): string {
+    const { source } = this.#options.dataset;
+    return source.kind === 'records' ? recordName(source.records, index) : `${source.name}: image ${index}`;
   }
 
   async #assemble(job: AssemblyJob): Promise<Assembled> {
@@ -243,4 +252,11 @@ export function fitsAsItIs({ source, image, augment }: Dataset, mode: 'train' | 
   const own = ownSize(source);
   if (!own || own.height !== image[0] || own.width !== image[1]) return false;
   return mode === 'eval' || !augment.randomResizedCrop;
+}
+
+/** The same numbers in memory that threads have in common. */
+function shared(values: Uint32Array): Uint32Array<SharedArrayBuffer> {
+  const copy = new Uint32Array(new SharedArrayBuffer(values.byteLength));
+  copy.set(values);
+  return copy;
 }

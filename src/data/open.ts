@@ -9,6 +9,7 @@ import { type Dataset, sampleSha256 } from './dataset.js';
 import { listFiles } from './file-list.js';
 import { openFolder } from './folder.js';
 import { openIdx } from './idx.js';
+import { fitsAsItIs } from './loader.js';
 import { openParquet } from './parquet.js';
 import { type ImageSource, ownSize } from './source.js';
 import { balancedSubset } from './subset.js';
@@ -45,7 +46,7 @@ export async function openData(
     digest ??= sampleSha256(source, indices);
     return digest;
   };
-  return {
+  const dataset: Dataset = {
     split,
     source,
     indices,
@@ -58,6 +59,13 @@ export async function openData(
     onBroken: config.on_broken,
     sha256,
   };
+  if (split === 'train' && config.augment.pad_crop > 0 && !fitsAsItIs(dataset, 'train')) {
+    const how = config.augment.random_resized_crop ? 'cropped at random' : 'resized';
+    throw new ConfigError(
+      `data.augment.pad_crop: takes images in their own size, those of ${source.name} are ${how} to ${image.join('x')}; set it to 0`,
+    );
+  }
+  return dataset;
 }
 
 /** Input side for image files when nothing is said: that of ImageNet's models. */
@@ -100,7 +108,7 @@ async function openSource(config: DataConfig, split: 'train' | 'test'): Promise<
     );
   }
   if (!classNames) return source;
-  if (config.check_names) checkSameNames(source, { names: classNames, of: `${config.class_names}` });
+  if (config.check_names) checkSameNames(source, { classNames, name: `${config.class_names}` });
   return { ...source, classNames };
 }
 

@@ -4,7 +4,7 @@ import { printable, quote } from '../base/text.js';
 import { type ColumnChoice, type Columns, findColumns, type GroupFacts, groupFacts } from './parquet-columns.js';
 import { openParquetFile, type ParquetFile } from './parquet-file.js';
 import { KEPT_BYTES } from './row-reader.js';
-import type { LeftOut, RecordSource } from './source.js';
+import { type LeftOut, nothingLeft, type RecordSource } from './source.js';
 
 export interface ParquetOptions {
   /** Columns by name; null: found by what the file says of them, or by type. */
@@ -66,7 +66,7 @@ export async function openParquet(files: readonly string[], options: ParquetOpti
     const [{ name: where, reason }] = leftOut;
     throw new DataError(`${printable(where)}: ${reason}; repair the file, or set data.on_broken to skip`);
   }
-  if (kept.length === 0) throw new DataError(`${printable(name)}: holds no row that has a class`);
+  if (kept.length === 0) throw nothingLeft(name, 'row that has a class', leftOut, 'data.parquet or data.classes');
   const groups = listed.flatMap((one) => one.groups);
   const records = pack(files, columns.image, listed, kept);
   const largest = groups.reduce((most, { decoded }) => Math.max(most, decoded), 1);

@@ -1,4 +1,6 @@
 /** What every source of images is to the rest of the suite: labels in memory, and images that loader threads can reach. */
+import { DataError } from '../base/errors.js';
+import { printable } from '../base/text.js';
 import type { SampleBlocks } from './order.js';
 import type { RawShape, Records } from './records.js';
 
@@ -14,10 +16,14 @@ export interface SourceFacts {
   readonly classes: number;
   /** Names of the classes, where the source or a file has them. */
   readonly classNames?: readonly string[] | undefined;
+  /** Whether these are names of folders. */
+  readonly areFolders?: boolean;
   /** `[count]` */
   readonly labels: Labels;
   /** Samples that are not counted, since they have no image or no label; absent: none. */
   readonly leftOut?: readonly LeftOut[];
+  /** What else a user should know of the files, a line each; absent: nothing. */
+  readonly notes?: readonly string[];
 }
 
 /** A sample that a source could not take up. */
@@ -25,6 +31,21 @@ export interface LeftOut {
   /** Its place in a file. */
   readonly name: string;
   readonly reason: string;
+}
+
+/**
+ * The error of a source that is left with nothing.
+ *
+ * @param name of the source
+ * @param what it should hold
+ * @param hint settings that may be wrong
+ */
+export function nothingLeft(name: string, what: string, leftOut: readonly LeftOut[], hint: string): DataError {
+  const [first] = leftOut;
+  const why = first
+    ? `: ${leftOut.length} left out, the first, ${printable(first.name)}, ${first.reason}; correct ${hint}, or repair the files`
+    : '';
+  return new DataError(`${printable(name)}: holds no ${what}${why}`);
 }
 
 /** Labelled images of one size in memory, 8 bits a channel. */

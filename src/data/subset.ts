@@ -53,7 +53,7 @@ function equalShares(limit: number, classes: number, seed: number): number[] {
 function checkShares(limit: number, wanted: readonly number[], members: readonly Uint32Array[]): void {
   const short = members.findIndex(({ length }, label) => length < wanted[label]);
   if (short < 0) return;
-  const largest = Math.min(...members.map(({ length }) => length)) * members.length;
+  const largest = members.reduce((least, { length }) => Math.min(least, length), Infinity) * members.length;
   throw new ConfigError(
     `data.limit: ${limit} images in equal parts need ${wanted[short]} of class ${short}, which has ${members[short].length}; ` +
       `the largest limit is ${largest}, or use data.fraction`,

@@ -3,7 +3,7 @@ import { DataError } from '../base/errors.js';
 import { printable, quote } from '../base/text.js';
 import { IMAGE_EXTENSIONS } from './folder.js';
 import { packText } from './packed-text.js';
-import type { LeftOut, RecordSource } from './source.js';
+import { type LeftOut, nothingLeft, type RecordSource } from './source.js';
 import { openTar, type TarMember, type TarReader } from './tar.js';
 
 export interface WebDatasetOptions {
@@ -49,7 +49,10 @@ export async function openWebDataset(files: readonly string[], options: WebDatas
   const count = listed.reduce((sum, { samples }) => sum + samples.length, 0);
   const leftOut = listed.flatMap((one) => one.leftOut);
   const name = files.length === 1 ? files[0] : `${files[0]} and ${files.length - 1} more`;
-  if (count === 0) throw new DataError(`${printable(name)}: holds no sample; a sample is an image and its label`);
+  if (count === 0) {
+    if (leftOut.length > 0) throw nothingLeft(name, 'sample that can be used', leftOut, 'data.webdataset');
+    throw nothingLeft(name, 'sample; a sample is an image and its label', [], '');
+  }
   const file = new Uint32Array(new SharedArrayBuffer(count * Uint32Array.BYTES_PER_ELEMENT));
   const lengths = new Uint32Array(new SharedArrayBuffer(count * Uint32Array.BYTES_PER_ELEMENT));
   const offsets = new Float64Array(new SharedArrayBuffer(count * Float64Array.BYTES_PER_ELEMENT));

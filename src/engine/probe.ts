@@ -1,14 +1,13 @@
 /** Finds out which engines and devices really work on this machine, by running a tiny model on each. */
 import { fork } from 'node:child_process';
+import { fixFor } from './fixes.js';
 import { ortMessage } from './ort-message.js';
 import type { ProbeMessage } from './probe-child.js';
 import { probeData } from './probe-model.js';
+import type { EngineTarget } from './targets.js';
 
 /** Something that can be tried. */
-export interface ProbeTarget {
-  readonly engine: 'ort';
-  readonly device: string;
-}
+export type ProbeTarget = Pick<EngineTarget, 'engine' | 'device'>;
 
 /** `broken`: it is there and fails or computes wrong numbers. `not available`: this machine does not have it. */
 export type ProbeStatus = 'ok' | 'broken' | 'not available';
@@ -18,6 +17,10 @@ export interface ProbeResult extends ProbeTarget {
   readonly status: ProbeStatus;
   /** One line: how long it took, or what went wrong. */
   readonly detail: string;
+  /** What to do about it, in one line, if it does not work. */
+  readonly fix?: string;
+  /** Floating-point operations per second in matrix products, if it works and was asked for. */
+  readonly speed?: number;
 }
 
 /** Settings of a try. */
@@ -26,13 +29,11 @@ export interface ProbeOptions {
   readonly timeout?: number;
   /** Program that makes the try. */
   readonly child?: URL;
+  /** Also find out how fast the device is; takes a second or two longer. */
+  readonly speed?: boolean;
+  /** Threads of the engine; default: its own choice. */
+  readonly threads?: number;
 }
-
-/** Everything the suite can compute on. The first is the default. */
-export const PROBE_TARGETS: readonly ProbeTarget[] = [
-  { engine: 'ort', device: 'cpu' },
-  { engine: 'ort', device: 'webgpu' },
-];
 
 /** A GPU driver that compiles its first shaders takes seconds, never this long. Milliseconds. */
 const TIMEOUT = 60_000;
@@ -42,27 +43,42 @@ const KEPT_OUTPUT = 2_000;
 /** Runs the probe model on `target` in a child process. Never throws for what the child does. */
 export async function probe(target: ProbeTarget, options: ProbeOptions = {}): Promise<ProbeResult> {
   const { engine, device } = target;
-  return { engine, device, ...judge(await runChild(target, options)) };
+  const { message, output } = await runChild(target, options);
+  const result = { engine, device, ...judge(message) };
+  return result.status === 'ok' ? result : { ...result, fix: fixFor(target, `${output}\n${message.error ?? ''}`) };
 }
 
-function judge(message: ProbeMessage): { status: ProbeStatus; detail: string } {
-  const { error, broken, product, milliseconds } = message;
+function judge(message: ProbeMessage): Omit<ProbeResult, keyof ProbeTarget> {
+  const { error, broken, product, milliseconds, version, speed } = message;
   if (product !== undefined) {
     const { c } = probeData();
     const right = product.length === c.length && c.every((value, i) => value === product[i]);
     if (!right) return { status: 'broken', detail: 'the product of two 4 x 4 matrices came out wrong' };
-    return { status: 'ok', detail: `computed a matrix product in ${Math.round(milliseconds ?? 0)} ms` };
+    const by = version === undefined ? '' : `, ${version}`;
+    const detail = `computed a matrix product in ${Math.round(milliseconds ?? 0)} ms${by}`;
+    if (speed === undefined) return { status: 'ok', detail };
+    return { status: 'ok', detail: `${detail}; ${speedText(speed)}`, speed };
   }
   return { status: broken === true ? 'broken' : 'not available', detail: ortMessage(error ?? 'no answer') };
 }
 
-function runChild({ engine, device }: ProbeTarget, options: ProbeOptions): Promise<ProbeMessage> {
+/** `210 GFLOP/s`. */
+export function speedText(speed: number): string {
+  const giga = speed / 1e9;
+  return `${giga < 10 ? giga.toFixed(1) : Math.round(giga)} GFLOP/s`;
+}
+
+function runChild(
+  { engine, device }: ProbeTarget,
+  options: ProbeOptions,
+): Promise<{ message: ProbeMessage; output: string }> {
   const { timeout = TIMEOUT, child: program = new URL('./probe-child.js', import.meta.url) } = options;
+  const words = [engine, device, String(options.threads ?? 0), ...(options.speed === true ? ['speed'] : [])];
   return new Promise((resolve) => {
     let output = '';
     let message: ProbeMessage | undefined;
     let hung = false;
-    const child = fork(program, [engine, device], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
+    const child = fork(program, words, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: [] });
     const keep = (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-KEPT_OUTPUT);
     };
@@ -80,9 +96,8 @@ function runChild({ engine, device }: ProbeTarget, options: ProbeOptions): Promi
     });
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      if (message !== undefined) resolve(message);
-      else if (hung) resolve({ error: `no answer within ${timeout / 1000} s`, broken: true });
-      else resolve({ error: crashText(code, signal, output), broken: true });
+      const end = hung ? `no answer within ${timeout / 1000} s` : crashText(code, signal, output);
+      resolve({ message: message ?? { error: end, broken: true }, output });
     });
   });
 }

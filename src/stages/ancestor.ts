@@ -17,7 +17,7 @@ import { OnnxClassifier, type OnnxSettings, onnxData } from './onnx-classifier.j
 import { warnOfOtherPixels } from './pixels.js';
 import { noteReading } from './reading-note.js';
 import type { DataSettings } from './run-data.js';
-import type { Run } from './training-run.js';
+import type { RunBegin, RunParts } from './training-run.js';
 
 /** Training images on which the ancestor is measured before training. */
 const MEASURED_IMAGES = 1000;
@@ -197,7 +197,7 @@ export async function rememberWherePaid(
   config: DataSettings,
   dataset: Dataset,
   patch: number,
-  { plan, startStep, context }: Run,
+  { plan, startStep, context }: RunBegin & Pick<RunParts, 'context'>,
 ): Promise<void> {
   const { batch } = config.train;
   const verdict = pays(dataset, (plan.steps - startStep) * train.stepImages(config.train));

@@ -18,7 +18,7 @@ export function checkSplits(
 ): void {
   const [one, other] = [train.source, test.source];
   if (one.classes !== other.classes) {
-    const at = firstDifference(one.classNames, other.classNames);
+    const at = firstDifference(one, other);
     const told = (list: readonly string[] | undefined) => quote(list?.[at ?? 0] ?? 'missing');
     const first =
       at === undefined
@@ -29,7 +29,7 @@ export function checkSplits(
         'classes in data.class_names, or make the splits alike',
     );
   }
-  if (names.check_names) checkSameNames(other, { names: one.classNames, of: one.name });
+  if (names.check_names) checkSameNames(other, one);
 }
 
 /**
@@ -43,7 +43,7 @@ export function checkLabels(
   { check_names }: NameSettings,
   advice = 'choose the model of these classes',
 ): void {
-  const at = check_names ? firstDifference(spec.labels, data.classNames) : undefined;
+  const at = check_names ? firstDifference({ classNames: spec.labels }, data) : undefined;
   if (at === undefined) return;
   const told = (list: readonly string[] | undefined) => quote(list?.[at] ?? 'missing');
   throw new ConfigError(

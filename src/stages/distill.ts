@@ -22,6 +22,7 @@ import {
 import { type Ancestor, measureAncestor, openAncestor, rememberWherePaid } from './ancestor.js';
 import { checkSameSettings } from './changed-settings.js';
 import type { StageContext } from './context.js';
+import { withDevice } from './device.js';
 import { bankFor, writeBank } from './distill-bank.js';
 import { distillShape, missingSizes } from './distill-config.js';
 import { distilledModels, drawModel, sizeLabel } from './distill-sizes.js';
@@ -32,7 +33,7 @@ import { openLoaders, openRunData, type RunData, runLineage } from './run-data.j
 import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape } from './schemas.js';
 import { compileTemplateRun } from './template-programs.js';
-import { prepareRun, type Trained, trainModel } from './training-run.js';
+import { prepareRun, type RunBegin, type Trained, trainModel } from './training-run.js';
 
 /** Settings of `distill`; what is left out gets the defaults of docs/configuration.md. */
 export const distillSchema = z.strictObject({
@@ -145,18 +146,19 @@ async function checkAncestor(config: DistillConfig, { ancestor }: DistillInputs)
  * `context.signal` was aborted (the state is saved).
  */
 export async function distill(
-  config: DistillConfig,
+  asked: DistillConfig,
   inputs: DistillInputs,
   out: OutFolder,
   context: StageContext,
 ): Promise<DistillResult> {
   const start = performance.now();
-  await checkAncestor(config, inputs);
+  await checkAncestor(asked, inputs);
   const files: RunFiles = {
     makes: ['templates', 'scalers'],
     reads: [inputs.ancestor],
   };
   const { config: settings } = await checkRunFolder(out, files);
+  const config = await withDevice(asked, context, out);
   if (out.resume) await checkSameSettings(settings, config);
   const data = await openRunData(config, context);
   const ancestor = await openAncestor({ path: inputs.ancestor, heads: inputs.heads }, config, data.train, context);
@@ -221,8 +223,12 @@ async function distilFrom(
       return programs;
     };
     const { classes } = auxiliary;
-    const run = await prepareRun({ config, engine, state, loaders, classes, files, lineage, compile, context }, out);
-    if (config.kd.weight > 0) await rememberWherePaid(measured.logits, config, data.train, patch, run);
+    const beforeOpening = async (begin: RunBegin) => {
+      const { logits } = measured;
+      if (config.kd.weight > 0) await rememberWherePaid(logits, config, data.train, patch, { ...begin, context });
+    };
+    const parts = { config, engine, state, loaders, classes, files, lineage, compile, beforeOpening, context };
+    const run = await prepareRun(parts, out);
     const trained = await trainModel(run);
     if (!run.finished) await writeBank(run.folder, bank, await state.read(), lineage);
     const templateParameters = countNumbers(templateShapes(auxiliary, layout));

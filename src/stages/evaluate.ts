@@ -10,9 +10,10 @@ import { checkFits, convertRemedy } from '../model/config.js';
 import { HEADS_FLAG } from '../model/hints.js';
 import { preprocessFor } from '../model/preprocess.js';
 import * as train from '../train/index.js';
-import { BrokenImages } from './broken-images.js';
+import { BrokenImages, warnOfFiles } from './broken-images.js';
 import { checkLabels } from './class-map.js';
 import type { StageContext } from './context.js';
+import { withDevice } from './device.js';
 import { distillShape, fitKdSchema } from './distill-config.js';
 import { notFinite } from './finite-weights.js';
 import { OnnxClassifier, onnxData } from './onnx-classifier.js';
@@ -70,10 +71,11 @@ export async function evaluate(
 
 async function evaluateVit(
   inputs: StartInputs,
-  config: EvaluateSettings,
+  asked: EvaluateSettings,
   context: StageContext,
 ): Promise<EvaluateResult> {
   const { source, spec, values } = await loadStart(inputs, context);
+  const config = await withDevice(asked, context);
   const dataset = await openTest(config, context);
   const { channels, image } = dataset;
   const { classes } = dataset.source;
@@ -137,6 +139,7 @@ function openLoader(
 ): Pick<Measuring, 'loader' | 'broken'> {
   const broken = new BrokenImages(context);
   broken.addLeftOut(dataset);
+  warnOfFiles([dataset], context);
   const loader = new Loader({ dataset, mode: 'eval', batch, patch, seed, workers, onBroken: broken.add });
   return { loader, broken };
 }

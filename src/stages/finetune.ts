@@ -11,6 +11,7 @@ import * as train from '../train/index.js';
 import { checkSameSettings } from './changed-settings.js';
 import { checkLabels, withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
+import { withDevice } from './device.js';
 import { compileModelRun } from './model-programs.js';
 import { withOpened } from './opened.js';
 import { warnOfOtherPixels } from './pixels.js';
@@ -66,15 +67,16 @@ export function checkFinetune({ engine }: FinetuneConfig): void {
  * `context.signal` was aborted (the state is saved).
  */
 export async function finetune(
-  config: FinetuneConfig,
+  asked: FinetuneConfig,
   inputs: StartInputs,
   out: OutFolder,
   context: StageContext,
 ): Promise<FinetuneResult> {
   const start = performance.now();
-  checkFinetune(config);
+  checkFinetune(asked);
   const files: RunFiles = { makes: ['model'], reads: inputFiles(inputs) };
   const { config: settings } = await checkRunFolder(out, files);
+  const config = await withDevice(asked, context, out);
   if (out.resume) await checkSameSettings(settings, config);
   const given = await loadStart(inputs, context);
   const frozen = train.frozenParameters(given.spec, config.train.freeze);

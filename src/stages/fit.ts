@@ -28,6 +28,7 @@ import { type Ancestor, measureAncestor, openAncestor, rememberWherePaid } from 
 import { checkSameSettings } from './changed-settings.js';
 import { checkLabels, withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
+import { withDevice } from './device.js';
 import { ceSchema, fitKdSchema } from './distill-config.js';
 import { onnxShape } from './onnx-config.js';
 import { withOpened } from './opened.js';
@@ -37,7 +38,7 @@ import { checkRunFolder, type OutFolder, type RunFiles } from './run-folder.js';
 import { commonShape, evalSchema } from './schemas.js';
 import { checkImages, newHead } from './start-model.js';
 import { compileTemplateRun } from './template-programs.js';
-import { prepareRun, type Trained, trainModel } from './training-run.js';
+import { prepareRun, type RunBegin, type Trained, trainModel } from './training-run.js';
 
 /** Settings of `fit`; what is left out gets the defaults of docs/configuration.md. */
 export const fitSchema = z.strictObject({
@@ -112,15 +113,16 @@ export function checkFit(config: FitConfig, { ancestor }: Pick<FitInputs, 'ances
  * `context.signal` was aborted (the state is saved).
  */
 export async function fit(
-  config: FitConfig,
+  asked: FitConfig,
   inputs: FitInputs,
   out: OutFolder,
   context: StageContext,
 ): Promise<FitResult> {
   const start = performance.now();
-  checkFit(config, inputs);
+  checkFit(asked, inputs);
   const files: RunFiles = { makes: ['scalers', 'model'], reads: filesOf(inputs) };
   const { config: settings } = await checkRunFolder(out, files);
+  const config = await withDevice(asked, context, out);
   if (out.resume) await checkSameSettings(settings, config);
   const [bank, scalers] = await Promise.all([loadTemplates(inputs.templates), loadScalers(inputs.scalers)]);
   checkTogether({ path: inputs.templates, bank }, { path: inputs.scalers, scalers });
@@ -182,8 +184,11 @@ async function fitScalers(
     const compile = () =>
       compileTemplateRun({ config, engine, state, evaluated: made, trained: [{ made }], pick: () => 0, kd });
     const { classes } = spec;
-    const run = await prepareRun({ config, engine, state, loaders, classes, files, lineage, compile, context }, out);
-    if (measured) await rememberWherePaid(measured.logits, config, data.train, patch, run);
+    const beforeOpening = async (begin: RunBegin) => {
+      if (measured) await rememberWherePaid(measured.logits, config, data.train, patch, { ...begin, context });
+    };
+    const parts = { config, engine, state, loaders, classes, files, lineage, compile, beforeOpening, context };
+    const run = await prepareRun(parts, out);
     const trained = await trainModel(run);
     const { folder } = run;
     if (!run.finished) {

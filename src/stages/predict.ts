@@ -10,6 +10,7 @@ import { changedPreprocess, type PreprocessChanges } from '../model/preprocess.j
 import type { ModelSpec, Preprocess } from '../model/spec.js';
 import * as train from '../train/index.js';
 import type { StageContext } from './context.js';
+import { withDevice } from './device.js';
 import { NO_OPTIMISER } from './evaluate.js';
 import { notFinite } from './finite-weights.js';
 import { checkOutFile } from './out-file.js';
@@ -74,7 +75,8 @@ export async function predict(options: PredictOptions, context: StageContext): P
   const { spec, values } = loaded;
   const needsPreprocess = files.some(({ kind }) => kind === 'image');
   const preprocess = preprocessOf(spec, options, needsPreprocess, context);
-  const engine = await createEngine(engineSettings);
+  const chosen = await withDevice({ engine: engineSettings }, context);
+  const engine = await createEngine(chosen.engine);
   try {
     const state = await engine.createState(train.modelEntries(spec, values, { trained: false }), NO_OPTIMISER);
     const step = await engine.compileInference(train.inferenceProgram(spec, BATCH), state, { frozen: true });

@@ -12,6 +12,7 @@ import * as train from '../train/index.js';
 import { checkSameSettings } from './changed-settings.js';
 import { withLabels } from './class-map.js';
 import type { StageContext } from './context.js';
+import { withDevice } from './device.js';
 import { compileModelRun } from './model-programs.js';
 import { withOpened } from './opened.js';
 import { openWeights } from './result-weights.js';
@@ -85,10 +86,11 @@ export function checkPretrain({ model, data, engine }: PretrainConfig): ModelSpe
  * is no longer a number (the last saved state stays); InterruptedError when `context.signal` was aborted (the state is
  * saved).
  */
-export async function pretrain(config: PretrainConfig, out: OutFolder, context: StageContext): Promise<PretrainResult> {
+export async function pretrain(asked: PretrainConfig, out: OutFolder, context: StageContext): Promise<PretrainResult> {
   const start = performance.now();
-  checkPretrain(config);
+  checkPretrain(asked);
   const { config: settings } = await checkRunFolder(out, FILES);
+  const config = await withDevice(asked, context, out);
   if (out.resume) await checkSameSettings(settings, config);
   const data = await openRunData(config, context);
   const spec = modelFor(config, data.train);

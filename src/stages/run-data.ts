@@ -4,10 +4,10 @@ import { toolVersion } from '../base/version.js';
 import { type Lineage, type LineageParent, makeLineage } from '../checkpoint/index.js';
 import type { dataSchema } from '../config/data-schema.js';
 import { configSha256 } from '../config/index.js';
-import { type Dataset, Loader, openData } from '../data/index.js';
+import { type Dataset, Loader, openData, type UnreadableImage } from '../data/index.js';
 import type { Engine } from '../engine/types.js';
 import type { TrainConfig } from '../train/index.js';
-import { BrokenImages } from './broken-images.js';
+import { BrokenImagesOfRun, warnOfFiles } from './broken-images.js';
 import { checkSplits } from './class-map.js';
 import type { StageContext } from './context.js';
 
@@ -23,7 +23,7 @@ export interface RunData {
   readonly train: Dataset;
   readonly test: Dataset;
   /** What cannot be read, of both. */
-  readonly broken: BrokenImages;
+  readonly broken: BrokenImagesOfRun;
 }
 
 /** @throws ConfigError, also when the classes of the splits differ; DataError */
@@ -31,8 +31,8 @@ export async function openRunData({ data, seed }: DataSettings, context: StageCo
   context.emit({ type: 'phase', text: 'opening data' });
   const [train, test] = await Promise.all([openData(data, 'train', { seed }), openData(data, 'test', { seed })]);
   checkSplits({ train, test }, data);
-  const broken = new BrokenImages(context);
-  broken.addLeftOut(train, test);
+  const broken = new BrokenImagesOfRun(context, [train, test]);
+  warnOfFiles([train, test], context);
   return { train, test, broken };
 }
 
@@ -42,7 +42,7 @@ export interface RunLoaders {
   readonly test: Loader;
   readonly testImages: number;
   /** What both could not read so far. */
-  readonly broken: BrokenImages;
+  readonly broken: BrokenImagesOfRun;
   readonly close: () => Promise<void>;
 }
 
@@ -52,9 +52,13 @@ export interface RunLoaders {
  */
 export function openLoaders(settings: DataSettings, data: RunData, patch: number): RunLoaders {
   const { broken } = data;
-  const common = { patch, seed: settings.seed, workers: settings.data.workers, onBroken: broken.add };
-  const train = new Loader({ dataset: data.train, mode: 'train', batch: settings.train.batch, ...common });
-  const test = new Loader({ dataset: data.test, mode: 'eval', batch: settings.eval.batch, ...common });
+  const common = { patch, seed: settings.seed, workers: settings.data.workers };
+  const own = (split: 'train' | 'test') => {
+    const onBroken = (image: UnreadableImage) => broken.add(split, image);
+    return { dataset: data[split], ...common, onBroken };
+  };
+  const train = new Loader({ ...own('train'), mode: 'train', batch: settings.train.batch });
+  const test = new Loader({ ...own('test'), mode: 'eval', batch: settings.eval.batch });
   const close = async () => {
     await Promise.all([train.close(), test.close()]);
   };

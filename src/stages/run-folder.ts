@@ -1,6 +1,6 @@
 /** The folder of one run: its files, and whether it may be written. */
 import { existsSync, realpathSync } from 'node:fs';
-import { access, constants, readdir, rm, stat } from 'node:fs/promises';
+import { access, constants, readdir, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { writeFileAtomically } from '../base/atomic-write.js';
 import { ConfigError, WaveError } from '../base/errors.js';
@@ -134,6 +134,21 @@ export async function openRunFolder(out: OutFolder, config: unknown, files: RunF
   }
   await writeFileAtomically(folder.config, resolvedConfigYaml(config));
   return folder;
+}
+
+/**
+ * Takes back what {@link openRunFolder} and a run without results have written, for the sake of another try; never fails.
+ *
+ * @param isNew the folder was not there before
+ */
+export async function discardRun(folder: RunFolder, files: RunFiles, isNew: boolean): Promise<void> {
+  const own = [folder.config, ...results(folder, files)];
+  try {
+    for (const path of [...own, ...(await leftovers(folder.dir, own))]) await rm(path, { force: true });
+    if (isNew) await rmdir(folder.dir);
+  } catch {
+    // The error of the run is the one to be told.
+  }
 }
 
 /** Temporary files of atomic writes to files of a folder. */

@@ -12,8 +12,15 @@ import {
 } from '../checkpoint/index.js';
 import type { TensorSpecs } from '../engine/tensor-spec.js';
 import type { State } from '../engine/types.js';
+import type { FoundImages } from './broken-images.js';
 
-const savedSpecSchema = z.object({ step: z.int().min(0), optimiser_step: z.int().min(0) });
+const indices = z.array(z.int().min(0));
+const savedSpecSchema = z.object({
+  step: z.int().min(0),
+  optimiser_step: z.int().min(0),
+  // Older states have none; and what is no list only costs warnings that are told again.
+  broken: z.object({ train: indices, test: indices }).optional().catch(undefined),
+});
 
 const PARAMETER = 'parameter.';
 const FIRST = 'first.';
@@ -28,6 +35,12 @@ export interface Companion {
   write(values: ReadonlyMap<string, Float32Array>): Promise<void>;
 }
 
+/** Keeps which images could not be read, across interruptions. */
+export interface FoundKeeper {
+  saved(): FoundImages;
+  restore(before: FoundImages): void;
+}
+
 /** @param step training steps done */
 export async function saveState(
   path: string,
@@ -35,6 +48,7 @@ export async function saveState(
   step: number,
   lineage: Lineage,
   companion?: Companion,
+  broken?: FoundKeeper,
 ): Promise<void> {
   const [values, optimiser] = [await state.read(), await state.readOptimiser()];
   const tensors = new Map<string, TensorInput>();
@@ -48,7 +62,8 @@ export async function saveState(
   add(FIRST, optimiser.first);
   add(SECOND, optimiser.second);
   if (companion) add(companion.prefix, await companion.read(), companion.specs);
-  await writeArtifact(path, { kind: 'state', spec: { step, optimiser_step: optimiser.step }, lineage, tensors });
+  const spec = { step, optimiser_step: optimiser.step, ...(broken ? { broken: broken.saved() } : {}) };
+  await writeArtifact(path, { kind: 'state', spec, lineage, tensors });
 }
 
 /** What has to be as it was when the state was saved. */
@@ -66,6 +81,7 @@ export async function restoreState(
   state: State,
   expected: ResumedRun,
   companion?: Companion,
+  broken?: FoundKeeper,
 ): Promise<number> {
   const file = await openSafetensors(path);
   try {
@@ -74,7 +90,7 @@ export async function restoreState(
     if (other !== undefined) {
       throw new ConfigError(`${path}: was saved ${other}; resume with what the run had, or start anew with --force`);
     }
-    const { step, optimiser_step } = savedSpec(info.spec, path);
+    const { step, optimiser_step, broken: found } = savedSpec(info.spec, path);
     const read = async (prefix: string) => {
       const named = new Map<string, Float32Array>();
       for (const name of file.tensors.keys()) {
@@ -87,6 +103,7 @@ export async function restoreState(
     await state.write(await read(PARAMETER));
     await state.writeOptimiser({ step: optimiser_step, first: await read(FIRST), second: await read(SECOND) });
     await companion?.write(await read(companion.prefix));
+    if (found) broken?.restore(found);
     return step;
   } finally {
     await file.close();

@@ -2,6 +2,7 @@
  * One training run, whatever is trained: programs compiled, folder opened, loop run, states saved, quality measured.
  * A stage says what a step is and what is evaluated; this file makes it resumable, interruptible and logged.
  */
+import { existsSync } from 'node:fs';
 import { ConfigError, InterruptedError, ResumeError, TrainingError } from '../base/errors.js';
 import { CheckpointError, type Lineage } from '../checkpoint/index.js';
 import type { Engine, InferenceStep, State } from '../engine/types.js';
@@ -11,7 +12,7 @@ import type { StageContext } from './context.js';
 import { isFinished } from './finished-run.js';
 import { Monitor } from './monitor.js';
 import type { RunLoaders } from './run-data.js';
-import { type OutFolder, openRunFolder, type RunFiles, type RunFolder, runFolder } from './run-folder.js';
+import { discardRun, type OutFolder, openRunFolder, type RunFiles, type RunFolder, runFolder } from './run-folder.js';
 import { type Companion, restoreState, saveState } from './saved-state.js';
 
 /** What of the `train:` block every training has; a stage may have more. */
@@ -58,6 +59,8 @@ export interface RunParts {
   readonly compile: () => Promise<RunPrograms>;
   /** Values beside the state that have to survive an interruption. */
   readonly companion?: Companion;
+  /** Work that belongs to the run and comes before its folder is opened. */
+  readonly beforeOpening?: (begin: RunBegin) => Promise<void>;
   /** After each step and before anything is saved or evaluated. */
   readonly afterStep?: (event: train.LoopStep) => void | Promise<void>;
   readonly beforeEvaluation?: () => Promise<void>;
@@ -66,12 +69,18 @@ export interface RunParts {
   readonly context: StageContext;
 }
 
-/** A run that can begin. */
-export interface Run extends RunParts, RunPrograms {
-  readonly folder: RunFolder;
+/** Where a run begins and ends. */
+export interface RunBegin {
   readonly plan: train.Plan;
   /** Steps done before this process began. */
   readonly startStep: number;
+}
+
+/** A run that can begin. */
+export interface Run extends RunParts, RunPrograms, RunBegin {
+  readonly folder: RunFolder;
+  /** The folder was not there before. */
+  readonly isNewFolder: boolean;
   /** All its artifacts have been written, too: they are to stay as they are. */
   readonly finished: boolean;
 }
@@ -88,7 +97,7 @@ export interface Trained {
   readonly dataWait: number;
   /** Before the first step, with `eval.start`. */
   readonly startTop1?: number;
-  /** Images that could not be read in this run and were left out; absent: none. */
+  /** Images that could not be read and were left out, those before an interruption included; absent: none. */
   readonly brokenImages?: number;
   /** The best evaluation after a step, and its model, with `train.keep_best`. */
   readonly best?: BestEvaluation & { readonly model: string };
@@ -115,6 +124,7 @@ export async function prepareRun(parts: RunParts, out: OutFolder): Promise<Run> 
     );
   }
   const startStep = out.resume ? await restore(runFolder(out.dir).state, parts) : 0;
+  loaders.broken.begin();
   if (context.signal.aborted) throw new InterruptedError('stopped before the first step; nothing was written');
   if (config.train.lr_base_batch !== null) {
     context.emit({ type: 'note', text: `highest learning rate: ${train.rateText(config.train)}` });
@@ -122,16 +132,18 @@ export async function prepareRun(parts: RunParts, out: OutFolder): Promise<Run> 
   if (plan.warmupSteps >= plan.steps) {
     context.emit({ type: 'warning', text: `all ${plan.steps} steps are warm-up: shorten train.warmup_epochs` });
   }
+  await parts.beforeOpening?.({ plan, startStep });
+  const isNewFolder = !existsSync(out.dir);
   const folder = await openRunFolder(out, config, files);
   const finished = startStep === plan.steps && (await isFinished(folder, files, parts.lineage()));
   if (finished) context.emit({ type: 'note', text: `nothing left to do: ${out.dir} holds a finished run` });
-  return { ...parts, ...programs, folder, plan, startStep, finished };
+  return { ...parts, ...programs, folder, isNewFolder, plan, startStep, finished };
 }
 
 /** A state that does not fit is told apart from one that could not be read this time, which may well fit. */
-async function restore(path: string, { state, lineage, companion }: RunParts): Promise<number> {
+async function restore(path: string, { state, lineage, companion, loaders }: RunParts): Promise<number> {
   try {
-    return await restoreState(path, state, lineage(), companion);
+    return await restoreState(path, state, lineage(), companion, loaders.broken);
   } catch (error) {
     if (error instanceof ConfigError) throw new ResumeError(error);
     if (error instanceof CheckpointError && error.code !== 'IoError') throw new ResumeError(error);
@@ -140,31 +152,48 @@ async function restore(path: string, { state, lineage, companion }: RunParts): P
 }
 
 /**
- * Trains to the end of the plan and measures the result. The artifacts are the stage's own to write afterwards.
+ * Trains to the end of the plan and measures the result. The artifacts are the stage's own to write afterwards. What fails
+ * before a step is done and a state saved leaves nothing behind, so that it can be tried again as it was.
  *
  * @throws TrainingError when a loss is no longer a number (the last saved state stays); InterruptedError when the signal
  * was aborted (the state is saved).
  */
 export async function trainModel(run: Run): Promise<Trained> {
+  const { folder, files, isNewFolder } = run;
+  let hasBegun = run.startStep > 0;
+  const begun = () => {
+    hasBegun = true;
+  };
+  try {
+    return await logged(run, begun);
+  } catch (error) {
+    if (!hasBegun && !existsSync(folder.state)) await discardRun(folder, files, isNewFolder);
+    throw error;
+  }
+}
+
+async function logged(run: Run, begun: () => void): Promise<Trained> {
   const { folder, startStep } = run;
   const metrics =
     startStep > 0 ? await train.MetricsLog.resume(folder.metrics, startStep) : train.MetricsLog.create(folder.metrics);
   try {
-    return await runSteps(run, metrics);
+    return await runSteps(run, metrics, begun);
   } finally {
     metrics.close();
   }
 }
 
-async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
+async function runSteps(run: Run, metrics: train.MetricsLog, begun: () => void): Promise<Trained> {
   const { config, classes, plan, folder, context, startStep } = run;
   const { accumulate, log_every, eval_every, min_lr, warmup_lr, clip } = config.train;
   const batch = train.stepImages(config.train);
   const { signal } = context;
   let saved = startStep > 0 ? startStep : undefined;
+  const { broken } = run.loaders;
+  let savedBroken = broken.count;
   const save = async (step: number) => {
-    await saveState(folder.state, run.state, step, run.lineage(), run.companion);
-    saved = step;
+    await saveState(folder.state, run.state, step, run.lineage(), run.companion, broken);
+    [saved, savedBroken] = [step, broken.count];
   };
   const monitor = new Monitor({ context, metrics, steps: plan.steps, batch, classes, logEvery: log_every });
   const keeper = run.best && new BestModel(folder.best, run.best, metrics.best);
@@ -172,6 +201,8 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
   /** Measures after `step` steps, of which the last was in `epoch`. No quality afterwards means interrupted. */
   const evaluate = async (epoch: number, step: number) => {
     quality = await measure(run);
+    // Those that it has told must not be told again by whoever resumes.
+    if (saved === step && broken.count > savedBroken && !run.finished) await save(step);
     // Before the line of metrics, which says that nothing is left to be done for this evaluation.
     if (quality && !run.finished) await keeper?.offer({ step, top1: quality.top1 });
     if (quality && metrics.evaluatedStep !== step) monitor.evaluated(epoch, step, quality);
@@ -207,6 +238,7 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
       startStep,
       signal,
       onStep: async (event) => {
+        begun();
         await run.afterStep?.(event);
         monitor.step(event);
       },
@@ -239,7 +271,7 @@ async function runSteps(run: Run, metrics: train.MetricsLog): Promise<Trained> {
     top5,
     loss,
     ...(startTop1 === undefined ? {} : { startTop1 }),
-    ...run.loaders.broken.result(),
+    ...broken.result(),
     ...(best ? { best: { ...best, model: folder.best } } : {}),
   };
 }

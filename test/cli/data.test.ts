@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -66,6 +67,7 @@ describe('wave data ls', () => {
         { index: 0, name: 'cat', train: 3, test: 1 },
         { index: 1, name: 'dog', train: 3, test: 1 },
       ],
+      notes: [],
       problem: null,
     });
   });
@@ -120,6 +122,30 @@ describe('wave data ls', () => {
     expect(stderr).toMatch(/^wave: error: .*other: class 0 is "bird", in .*train "cat"; [^\n]+\n$/);
   });
 
+  it('shows classes without images, and tells them below with what else is not read', async () => {
+    await plain(at('gaps', 'cat', 'a.png'), 8, 8, '#123456');
+    mkdirSync(at('gaps', 'dog'));
+    writeFileSync(at('gaps', 'cat', 'b.bmp'), '');
+    const words = ['data', 'ls', '--config', at('folder.yaml'), '--set', `data.test.folder=${at('gaps')}`];
+    const { code, stdout } = await wave(words);
+    expect(code).toBe(0);
+    expect(stdout.replaceAll(folder, 'HERE')).toMatch(
+      / {4}1 {2}dog {7}3 {5}0\n\nHERE\/gaps: 1 of 2 classes have no images: "dog"\n\nHERE\/gaps: images of formats .*\(1 \.bmp\)/,
+    );
+  });
+
+  it('says why where no sample can be used, and how many samples are left out', async () => {
+    const tar = (name: string) => fileURLToPath(new URL(`../data/fixtures/sources/${name}`, import.meta.url));
+    const source = ['--config', at('folder.yaml'), '--set', 'data.source=webdataset', '--set', 'data.classes=3'];
+    const words = [...source, '--set', 'data.test=null', '--set', `data.train.files=${tar('no-label.tar')}`];
+    expect((await wave(['data', 'ls', ...words])).stdout).toMatch(/no-label\.tar, 1 sample left out\n/);
+    const { code, stderr } = await wave(['data', 'ls', ...words, '--set', 'data.webdataset.label=lbl']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^wave: error: .*no-label\.tar: holds no sample that can be used: 3 left out, the first, .*: \S+, has no label: no member \.lbl; [^\n]+\n$/,
+    );
+  });
+
   it('refuses what only stats has', async () => {
     const { code, stderr } = await wave(['data', 'ls', '--config', at('folder.yaml'), '--limit', '3', '--force']);
     expect(code).toBe(2);
@@ -136,7 +162,7 @@ describe('wave data stats', () => {
     expect(found).toMatchObject({
       split: 'train',
       images: 6,
-      measured: 6,
+      measured: 4,
       width: { min: 12, median: 30, max: 50 },
       height: { min: 16, median: 20, max: 40 },
       sizes: [
@@ -201,7 +227,7 @@ describe('wave data stats', () => {
     ).toMatchInlineSnapshot(`
       "split  train
       from  HERE/train
-      images  6 measured of 6 in use
+      images  4 measured of 6 in use
       cannot be read  2
       width  12 to 50, median 30
       height  16 to 40, median 20

@@ -32,40 +32,57 @@ describe('on this machine', () => {
       'onnxruntime-node',
       '@tensorflow/tfjs',
       'sharp',
+      '@tensorflow/tfjs-node-gpu',
       'ort/cpu',
       'ort/webgpu',
+      'ort/cuda',
+      'tensorflow/cpu',
+      'tensorflow/gpu',
+      'ort/auto',
+      'tensorflow/auto',
     ]);
     expect(result.findings.find(({ what }) => what === 'ort/cpu')?.status).toBe('ok');
   });
 });
 
 describe('on a machine whose default engine crashes', () => {
-  const crash = async (target: probes.ProbeTarget): Promise<probes.ProbeResult> =>
-    target.device === 'webgpu'
-      ? { ...target, status: 'ok', detail: 'computed a matrix product in 9 ms' }
-      : { ...target, status: 'broken', detail: 'crashed with SIGILL' };
+  const crash = async ({ engine, device }: probes.ProbeTarget): Promise<probes.ProbeResult> =>
+    device === 'webgpu'
+      ? { engine, device, status: 'ok', detail: 'computed a matrix product in 9 ms; 3 GFLOP/s', speed: 3e9 }
+      : { engine, device, status: 'broken', detail: 'crashed with SIGILL', fix: `repair ${device}` };
 
   it('prints the report, the repairs and the error, and exits with 1', async () => {
     vi.mocked(probes.probe).mockImplementation(crash);
-    vi.mocked(versions.installedVersion).mockImplementation((name) => (name === 'sharp' ? undefined : '1.2.3'));
+    vi.mocked(versions.installedVersion).mockImplementation((name) =>
+      /sharp|node-gpu/.test(name) ? undefined : '1.2.3',
+    );
     const { code, stdout, stderr } = await wave(['doctor']);
     expect(code).toBe(1);
     expect(stderr).toBe('wave: error: the default engine ort/cpu does not work: crashed with SIGILL\n');
     const steady = stdout.replace(/^(node|wave)( .*ok +)\S+$/gm, '$1$2VERSION');
     expect(steady).toMatchInlineSnapshot(`
-      "what              status  detail
-      ----------------  ------  ---------------------------------
-      node              ok      VERSION
-      wave              ok      VERSION
-      onnxruntime-node  ok      1.2.3
-      @tensorflow/tfjs  ok      1.2.3
-      sharp             broken  not installed
-      ort/cpu           broken  crashed with SIGILL
-      ort/webgpu        ok      computed a matrix product in 9 ms
+      "what                       status         detail
+      -------------------------  -------------  --------------------------------------------
+      node                       ok             VERSION
+      wave                       ok             VERSION
+      onnxruntime-node           ok             1.2.3
+      @tensorflow/tfjs           ok             1.2.3
+      sharp                      broken         not installed
+      @tensorflow/tfjs-node-gpu  not available  not installed
+      ort/cpu                    broken         crashed with SIGILL
+      ort/webgpu                 ok             computed a matrix product in 9 ms; 3 GFLOP/s
+      ort/cuda                   broken         crashed with SIGILL
+      tensorflow/cpu             broken         crashed with SIGILL
+      tensorflow/gpu             broken         crashed with SIGILL
+      ort/auto                   ok             would be ort/webgpu
+      tensorflow/auto            not available  no device works
 
       To repair or add:
         sharp: npm install
-        ort/cpu: npm install --force onnxruntime-node (64-bit Linux, macOS or Windows)
+        ort/cpu: repair cpu
+        ort/cuda: repair cuda
+        tensorflow/cpu: repair cpu
+        tensorflow/gpu: repair gpu
       "
     `);
   });

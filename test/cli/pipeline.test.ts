@@ -138,7 +138,7 @@ describe('run', () => {
       fit       64x3    fit       templates bank, scalers elsewhere/scalers.safetensors  run         train.lr was 0.1, is 0.2
       "
     `);
-    expect(planPipeline).toHaveBeenCalledWith(pipeline, { from: 'fit', force: false });
+    expect(planPipeline).toHaveBeenCalledWith(pipeline, { from: 'fit', force: false }, { emit: expect.any(Function) });
     expect(runPipeline).not.toHaveBeenCalled();
     const { stdout: json } = await wave(['run', 'q.yaml', '--dry-run', '--json']);
     expect(onlyDocument(json)).toEqual({ ok: true, result: { dryRun: true, out: 'runs/q', stages: report.stages } });

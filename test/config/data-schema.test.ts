@@ -61,6 +61,15 @@ describe('dataSchema', () => {
     });
   });
 
+  it('leaves the keys of other sources alone, so that a source is chosen by --set', () => {
+    const file = ['source=folder', 'train={folder: f}', 'test={folder: g}', 'classes=2'];
+    const other = ['source=webdataset', 'train.files=a.tar', 'test.files=b.tar'];
+    expect(load(...file, ...other).train).toEqual({ images: null, labels: null, folder: 'f', files: 'a.tar' });
+    expect(() => load(...file, 'source=webdataset', 'train.files=a.tar')).toThrow(
+      /data\.test: source webdataset needs test\.files$/,
+    );
+  });
+
   it('takes one file or a list', () => {
     expect(load('source=cifar', 'train={files: a.bin}').train?.files).toBe('a.bin');
     expect(load('source=cifar', 'train={files: [a.bin, "b-{0..3}"]}').train?.files).toEqual(['a.bin', 'b-{0..3}']);
@@ -70,10 +79,7 @@ describe('dataSchema', () => {
     [['source=idx', 'classes=10'], /data\.source: source idx needs train: or test:$/],
     [['source=idx', `train=${FILES}`], /data\.classes: source idx needs the number of classes$/],
     [['source=idx', 'classes=10', 'train={images: i}'], /data\.train: source idx needs train\.labels$/],
-    [
-      ['source=folder', 'train={folder: f, images: i}'],
-      /data\.train: source folder takes folder; leave train\.images out$/,
-    ],
+    [['source=webdataset', 'classes=2', 'train={folder: f}'], /data\.train: source webdataset needs train\.files$/],
     [
       ['source=synthetic', 'limit=5', 'fraction=0.5'],
       /give limit or fraction, not both; found limit 5 and fraction 0\.5$/,

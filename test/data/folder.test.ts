@@ -96,6 +96,26 @@ describe('openFolder', () => {
     await expect(openFolder(path, options)).rejects.toThrow(/b\.jpg: is not a file; move it away$/);
   });
 
+  it('tells classes without images, and images of formats that are not read', async () => {
+    const files = {
+      'cat/a.jpg': 'wide.jpg',
+      'cat/deep/b.BMP': 'x',
+      'cat/c.bmp': 'x',
+      'owl/d.ppm': 'x',
+      'cat/n.txt': 'x',
+    };
+    const path = folder('notes', files);
+    const given = await openFolder(path, { classNames: ['owl', 'dog', 'cat'], channels: 3 });
+    expect(given.notes).toEqual([
+      `${path}: 2 of 3 classes have no images: "owl", "dog"`,
+      `${path}: images of formats that cannot be read are left out (2 .bmp, 1 .ppm); convert them to PNG`,
+    ]);
+    expect((await openFolder(folder('none-missing', { 'cat/a.jpg': 'wide.jpg' }), options)).notes).toBeUndefined();
+    await expect(openFolder(folder('bmp-only', { 'cat/a.bmp': 'x' }), options)).rejects.toThrow(
+      /hold no images \(.*\); images of formats that cannot be read are left out \(1 \.bmp\); convert them to PNG$/,
+    );
+  });
+
   it('refuses folders of classes that are not listed', async () => {
     const path = folder('unknown', { 'cat/a.jpg': 'wide.jpg', 'dog/a.jpg': 'wide.jpg' });
     await expect(openFolder(path, { classNames: ['cat'], channels: 3 })).rejects.toThrow(
@@ -153,7 +173,7 @@ describe('images of a folder that cannot be read', () => {
       ['bomb.png', expect.stringMatching(/exceeds pixel limit of 100000000$/)],
       ['empty.jpg', 'the file is empty'],
       ['gone.jpg', 'cannot be read: no such file or folder; check the path'],
-      ['short.jpg', expect.stringMatching(/premature end of JPEG/)],
+      ['short.jpg', expect.stringMatching(/the JPEG file ends early$/)],
       ['text.jpg', expect.stringMatching(/unsupported image format$/)],
     ]);
     expect(labels).toEqual([-1, -1, -1, 0, -1, -1, 1, -1, -1, -1, 0, -1, -1, 1]);

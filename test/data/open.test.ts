@@ -83,6 +83,16 @@ describe('openData', () => {
     );
   });
 
+  it('refuses pad and crop for images that are resized, in training', async () => {
+    const line = (how: string) =>
+      `data.augment.pad_crop: takes images in their own size, those of ${files.images} are ${how}; set it to 0`;
+    const block = { image: 8, augment: { pad_crop: 1 } };
+    await expect(openData(idx(block), 'train', { seed: 0 })).rejects.toThrow(line('resized to 8x8'));
+    const cropped = { augment: { pad_crop: 1, random_resized_crop: {} } };
+    await expect(openData(idx(cropped), 'train', { seed: 0 })).rejects.toThrow(line('cropped at random to 4x4'));
+    await expect(openData({ ...idx(block), test: idx().train }, 'test', { seed: 0 })).resolves.toBeDefined();
+  });
+
   it('names the block that is missing for a split', async () => {
     await expect(openData(idx(), 'test', { seed: 0 })).rejects.toThrow(
       'data.test: the test split is needed; give data.test.images and data.test.labels',

@@ -7,7 +7,7 @@ import { dataSchema } from '#wave/config/index.js';
 import { Loader, openData } from '#wave/data/index.js';
 import { openParquet, type ParquetOptions } from '#wave/data/parquet.js';
 import { openRecords, recordName, relativeName } from '#wave/data/records.js';
-import { fixture, imagesOf, numbers, temporaryFolder } from './source-support.js';
+import { asBomb, fixture, imagesOf, numbers, readRecord, temporaryFolder } from './source-support.js';
 
 const folder = temporaryFolder();
 const open = (names: string | string[], options: Partial<ParquetOptions> = {}) =>
@@ -104,6 +104,27 @@ describe('openParquet', () => {
       expect.stringMatching(/^has the class -1/),
       'has no class',
     ]);
+  });
+
+  it('tells why when no row is left', async () => {
+    const path = changed((bytes) => {
+      // Of the row groups' dictionaries of classes, 0 1 2 and 1, where they are not compressed.
+      const whole = (...values: bigint[]) => Buffer.from(BigInt64Array.from(values).buffer);
+      whole(7n, 8n, 9n).copy(bytes, bytes.indexOf(whole(0n, 1n, 2n)));
+      for (let at = bytes.indexOf(whole(1n)); at >= 0; at = bytes.indexOf(whole(1n), at)) whole(8n).copy(bytes, at);
+      return bytes;
+    }, 'codec-none.parquet');
+    await expect(open(path, { onBroken: 'skip' })).rejects.toThrow(
+      /: holds no row that has a class: 5 left out, the first, .*parquet: row 0, has the class 7, which is not one of 3 \(0 to 2\); correct data\.parquet or/,
+    );
+  });
+
+  it('finds a decompression bomb when its image is read, from its header', async () => {
+    const source = await open(changed(asBomb, 'codec-none.parquet'));
+    const reader = openRecords(source.records);
+    await expect(readRecord(reader, 0)).rejects.toThrow(/Input image exceeds pixel limit of 100000000$/);
+    await expect(readRecord(reader, 1)).resolves.toMatchObject({ channels: 3 });
+    await reader.close();
   });
 
   it('refuses files of other classes', async () => {

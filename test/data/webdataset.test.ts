@@ -4,10 +4,10 @@ import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DataError } from '#wave/base/errors.js';
-import { relativeName } from '#wave/data/records.js';
+import { openRecords, relativeName } from '#wave/data/records.js';
 import { openTar } from '#wave/data/tar.js';
 import { openWebDataset, type WebDatasetOptions } from '#wave/data/webdataset.js';
-import { fixture, imagesOf, numbers, temporaryFolder } from './source-support.js';
+import { asBomb, fixture, imagesOf, numbers, readRecord, temporaryFolder } from './source-support.js';
 
 const folder = temporaryFolder();
 const open = (names: string | string[], options: Partial<WebDatasetOptions> = {}) =>
@@ -84,6 +84,20 @@ describe('openWebDataset', () => {
       expect(source.leftOut?.[0].name).toBe(`${fixture(name)}: 9`);
     },
   );
+
+  it('tells why when no sample is left', async () => {
+    await expect(open('shard-001.tar', { label: 'lbl', onBroken: 'skip' })).rejects.toThrow(
+      /shard-001\.tar: holds no sample that can be used: 3 left out, the first, .*shard-001\.tar: 00004, has no label: no member \.lbl; correct data\.webdataset, or/,
+    );
+  });
+
+  it('finds a decompression bomb when its image is read, from its header', async () => {
+    const source = await open(changed('shard-000.tar', asBomb));
+    const reader = openRecords(source.records);
+    await expect(readRecord(reader, 0)).rejects.toThrow(/Input image exceeds pixel limit of 100000000$/);
+    await expect(readRecord(reader, 1)).resolves.toMatchObject({ channels: 3 });
+    await reader.close();
+  });
 
   it('takes the image that is named', async () => {
     expect(await open('two-images.tar', { image: 'jpg' })).toMatchObject({ count: 1 });

@@ -7,6 +7,7 @@ import type { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { EngineError } from '#wave/base/errors.js';
 import { createOrtEngine } from '#wave/engine/ort/engine.js';
+import { probe } from '#wave/engine/probe.js';
 import { type Scalar, type Tensor, tf } from '#wave/engine/tf.js';
 import type { Engine, TrainingProgram } from '#wave/engine/types.js';
 import { ADAMW, entries, given } from '../support/engine.js';
@@ -83,9 +84,24 @@ describe('an engine', () => {
   it.runIf(process.platform === 'linux')('says in one line that a device is not there', async () => {
     const nowhere = '/nonexistent.json';
     const env = { ...process.env, VK_DRIVER_FILES: nowhere, VK_ICD_FILENAMES: nowhere };
-    const { stdout } = await run(process.execPath, [child, 'webgpu'], { timeout: 60_000, env });
+    const { stdout, stderr } = await run(process.execPath, [child, 'webgpu'], { timeout: 60_000, env });
     const { error, name } = JSON.parse(stdout);
+    // The driver's own words stay in the process that tries it.
+    expect(stderr).toBe('');
     expect(name).toBe('EngineError');
     expect(error).toMatch(/^engine ort: device webgpu cannot be used: .*adapter.*; see wave doctor$/);
+  });
+
+  it('says in one line what cuda needs', async ({ skip }) => {
+    const { status } = await probe({ engine: 'ort', device: 'cuda' });
+    skip(status === 'ok', 'this machine has it');
+    const { stdout, stderr } = await run(process.execPath, [child, 'cuda'], { timeout: 60_000 });
+    const { error, name } = JSON.parse(stdout);
+    expect(stderr).toBe('');
+    expect(name).toBe('EngineError');
+    expect(error).toMatch(
+      /^engine ort: device cuda cannot be used: .*--onnxruntime-node-install=cuda12.*; see wave doctor$/,
+    );
+    expect(error).not.toContain('\n');
   });
 });

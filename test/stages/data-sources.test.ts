@@ -11,37 +11,20 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { dataSchema } from '#wave/config/index.js';
 import { loadModelSpec } from '#wave/model/load.js';
-import { BrokenImages } from '#wave/stages/broken-images.js';
 import { evaluate, evaluateSchema } from '#wave/stages/evaluate.js';
 import { finetune, finetuneSchema } from '#wave/stages/finetune.js';
 import { dataFiles } from '#wave/stages/pipeline/data-files.js';
 import { Hashes } from '#wave/stages/pipeline/hashes.js';
 import { pretrain } from '#wave/stages/pretrain.js';
-import { context, pico, type TestContext } from './support.js';
+import { folderIn, image, warnings } from './folder-support.js';
+import { context, pico } from './support.js';
 
 const root = mkdtempSync(join(tmpdir(), 'wave-data-sources-'));
 afterAll(() => rmSync(root, { recursive: true }));
-const image = (name: string) => fileURLToPath(new URL(`../data/fixtures/pictures/${name}`, import.meta.url));
-
-/** A folder of classes with `each` images, more under the names given. */
-function folder(
-  name: string,
-  classes: readonly string[],
-  each: number,
-  more: Readonly<Record<string, string>> = {},
-): string {
-  const [cat, other] = [image('small.png'), image('grey.png')];
-  classes.forEach((one, label) => {
-    mkdirSync(join(root, name, one), { recursive: true });
-    for (let i = 0; i < each; i++) copyFileSync(label === 0 ? cat : other, join(root, name, one, `${i}.png`));
-  });
-  for (const [path, fixture] of Object.entries(more)) copyFileSync(image(fixture), join(root, name, path));
-  return join(root, name);
-}
+const folder = folderIn(root);
 
 const paths = { train: '', test: '', swapped: '', three: '' };
 beforeAll(() => {
@@ -63,7 +46,6 @@ const data = (train: string, test: string, more: object = {}) => ({
 const train = { epochs: 2, batch: 6, log_every: 100 };
 const settings = (block: object) => pico({ data: block, train, eval: { batch: 8 } });
 const out = (name: string) => ({ dir: join(root, 'runs', name), force: true });
-const warnings = ({ events }: TestContext) => events.flatMap((event) => (event.type === 'warning' ? [event.text] : []));
 
 describe('training on a folder', () => {
   const told = context();
@@ -80,7 +62,7 @@ describe('training on a folder', () => {
 
   it('tells each image that cannot be read once, and how many', () => {
     expect(warnings(told).sort()).toEqual([
-      expect.stringMatching(/test\/cat\/x\.jpg: cannot be decoded as an image: .*premature end.*; left out$/),
+      expect.stringMatching(/test\/cat\/x\.jpg: cannot be decoded as an image: the JPEG file ends early; left out$/),
       expect.stringMatching(/train\/cat\/x\.jpg: cannot be decoded as an image: .*; left out$/),
       expect.stringMatching(/train\/owl\/y\.jpg: the file is empty; left out$/),
     ]);
@@ -137,23 +119,28 @@ describe('splits of other classes', () => {
     await expect(pretrain(settings(data(paths.train, test())), out('none'), context())).rejects.toThrow(message);
   });
 
+  it('are refused where folders are numbers, which are names like any other', async () => {
+    const [one, other] = [folder('numbers', ['0', '1', '2'], 6), folder('others', ['0', '1', '3'], 6)];
+    await expect(pretrain(settings(data(one, other)), out('none'), context())).rejects.toThrow(
+      /others: class 2 is "3", in .*numbers "2"; correct the order of the classes, or/,
+    );
+    const words = folder('words', ['a', 'b', 'c'], 6);
+    await expect(pretrain(settings(data(one, words)), out('none'), context())).rejects.toThrow(
+      /class 0 is "a", in .* "0"/,
+    );
+  });
+
+  it('are told where a class has no images', async () => {
+    const told = context();
+    mkdirSync(join(root, 'gaps', 'owl'), { recursive: true });
+    await pretrain(settings(data(folder('gaps', ['cat'], 8), paths.test, { image: 16 })), out('gaps'), told);
+    expect(warnings(told)[0]).toMatch(/gaps: 1 of 2 classes have no images: "owl"$/);
+  });
+
   it('may have other names when names do not count', async () => {
     const config = settings(data(paths.train, paths.swapped, { check_names: false }));
     const { model } = await pretrain(config, out('unchecked'), context());
     expect((await loadModelSpec(model)).spec.labels).toEqual(['cat', 'owl']);
-  });
-});
-
-describe('BrokenImages', () => {
-  it('tells ten, then that it only counts, and counts all', () => {
-    const told = context();
-    const broken = new BrokenImages(told);
-    for (let i = 0; i < 30; i++) broken.add({ name: `${i}.jpg`, reason: 'the file is empty' });
-    expect(warnings(told)).toHaveLength(11);
-    expect(warnings(told)[9]).toBe('9.jpg: the file is empty; left out');
-    expect(warnings(told)[10]).toMatch(/^more images that cannot be read are left out/);
-    expect(broken.result()).toEqual({ brokenImages: 30 });
-    expect(new BrokenImages(told).result()).toEqual({});
   });
 });
 

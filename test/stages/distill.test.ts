@@ -220,6 +220,14 @@ describe('an interrupted run', () => {
     expect(existsSync(at('early'))).toBe(false);
   });
 
+  it('that was stopped while it asks the ancestor leaves nothing', async () => {
+    const stopping = context((event, stop) => event.type === 'phase' && event.text.startsWith('asking') && stop());
+    await expect(distill(distillation(), { ancestor }, out('early-asking'), stopping)).rejects.toThrow(
+      new InterruptedError('stopped while asking the ancestor; nothing was trained'),
+    );
+    expect(existsSync(at('early-asking'))).toBe(false);
+  });
+
   it('whose templates were written and scalers not is no finished one, and is finished when resumed', async () => {
     const config = distillation({ train: { steps: 4, batch: 32 } });
     await distill(config, { ancestor }, out('cut'), context());

@@ -51,6 +51,23 @@ function memoryState(fill: number): State & { values: Map<string, Float32Array>;
 }
 
 describe('a saved state', () => {
+  it('keeps the images that could not be read; one without them is read, too', async () => {
+    const found = { train: [3, 1], test: [0] };
+    const restored: unknown[] = [];
+    const keeper = {
+      saved: () => found,
+      restore: (before: unknown) => {
+        restored.push(before);
+      },
+    };
+    await saveState(path, memoryState(1), 7, lineage, undefined, keeper);
+    expect(await restoreState(path, memoryState(2), lineage, undefined, keeper)).toBe(7);
+    expect(restored).toEqual([found]);
+    await saveState(path, memoryState(1), 8, lineage);
+    expect(await restoreState(path, memoryState(2), lineage, undefined, keeper)).toBe(8);
+    expect(restored).toHaveLength(1);
+  });
+
   it('comes back as it was: parameters, both moments, and both counts of steps', async () => {
     const saved = memoryState(1);
     await saveState(path, saved, 7, lineage);

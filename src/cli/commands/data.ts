@@ -110,7 +110,7 @@ async function list(config: DataSettings): Promise<Outcome> {
   return listing.problem === null ? outcome : { ...outcome, failure: new ConfigError(listing.problem) };
 }
 
-async function renderListing({ splits, classes }: DataListing): Promise<string> {
+async function renderListing({ splits, classes, notes }: DataListing): Promise<string> {
   const { renderTable } = await import('../table.js');
   const right = (name: string) => ({ name, align: 'right' as const });
   const columns = [{ name: 'split' }, right('images'), right('in use'), right('classes'), right('seen as')];
@@ -120,11 +120,12 @@ async function renderListing({ splits, classes }: DataListing): Promise<string> 
     [right('class'), { name: 'name' }, ...splits.map(({ split }) => right(split))],
     classes.map((row) => [String(row.index), row.name ?? '', ...splits.map(({ split }) => count(row[split]))]),
   );
-  return `${ofSplits}\n${ofClasses}`;
+  const told = notes.map((note) => `\n${note}\n`).join('');
+  return `${ofSplits}\n${ofClasses}${told}`;
 }
 
 function splitRow({ split, source, name, images, used, classes, image, channels, leftOut }: SplitListing): string[] {
-  const without = leftOut > 0 ? `, ${leftOut} samples left out` : '';
+  const without = leftOut > 0 ? `, ${leftOut} ${leftOut === 1 ? 'sample' : 'samples'} left out` : '';
   const seen = `${image.join('x')}x${channels}`;
   return [split, String(images), String(used), String(classes), seen, `${source} ${name}${without}`];
 }

@@ -1,8 +1,10 @@
 /** `wave doctor`: what works on this machine, really tried, and the line that repairs what does not. */
 import { EngineError } from '../../base/errors.js';
 import { toolVersion } from '../../base/version.js';
+import { chooseDevice } from '../../engine/choose.js';
 import { installedVersion } from '../../engine/installed-version.js';
-import { PROBE_TARGETS, type ProbeResult, probe } from '../../engine/probe.js';
+import { type ProbeResult, probe } from '../../engine/probe.js';
+import { AUTO, type EngineName, TARGETS, targetName } from '../../engine/targets.js';
 import type { Command, Outcome } from '../command.js';
 import { EVERYWHERE } from '../flags.js';
 
@@ -15,11 +17,16 @@ interface Finding {
   readonly fix?: string;
 }
 
+/** Packages that the suite stands on, and what brings them back. */
+const PACKAGES = ['onnxruntime-node', '@tensorflow/tfjs', 'sharp'];
+/** Of an engine that need not be there. */
+const OPTIONAL_PACKAGES = ['@tensorflow/tfjs-node-gpu'];
+
 export const doctorCommand: Command = {
   positionals: [],
   flags: EVERYWHERE,
   examples: [
-    { command: 'wave doctor', purpose: 'What works here?' },
+    { command: 'wave doctor', purpose: 'What works here, and how fast is it?' },
     { command: 'wave doctor --json', purpose: 'The same for a script; exit code 0 if the default engine works' },
   ],
   run,
@@ -28,12 +35,14 @@ export const doctorCommand: Command = {
 async function run(): Promise<Outcome> {
   const probes: ProbeResult[] = [];
   // One after the other: two drivers at once could hold each other up.
-  for (const target of PROBE_TARGETS) probes.push(await probe(target));
+  for (const target of TARGETS) probes.push(await probe(target, { speed: true }));
   const findings: Finding[] = [
     { what: 'node', status: 'ok', detail: process.versions.node },
     { what: 'wave', status: 'ok', detail: toolVersion() },
-    ...['onnxruntime-node', '@tensorflow/tfjs', 'sharp'].map(describePackage),
+    ...PACKAGES.map((name) => describePackage(name, 'broken')),
+    ...OPTIONAL_PACKAGES.map((name) => describePackage(name, 'not available')),
     ...probes.map(describeProbe),
+    ...(await Promise.all([...new Set(TARGETS.map(({ engine }) => engine))].map((name) => describeAuto(name, probes)))),
   ];
   const usable = probes[0].status === 'ok';
   const data = { usable, findings };
@@ -43,21 +52,31 @@ async function run(): Promise<Outcome> {
   return { data, text, failure };
 }
 
-function describePackage(name: string): Finding {
+function describePackage(name: string, otherwise: Finding['status']): Finding {
   const version = installedVersion(name);
   if (version !== undefined) return { what: name, status: 'ok', detail: version };
-  return { what: name, status: 'broken', detail: 'not installed', fix: 'npm install' };
+  // What an optional package is for says how to get it.
+  return {
+    what: name,
+    status: otherwise,
+    detail: 'not installed',
+    ...(otherwise === 'broken' && { fix: 'npm install' }),
+  };
 }
 
-function describeProbe({ engine, device, status, detail }: ProbeResult): Finding {
-  const what = `${engine}/${device}`;
-  return status === 'ok' ? { what, status, detail } : { what, status, detail, fix: FIXES[what] };
+function describeProbe({ status, detail, fix, ...target }: ProbeResult): Finding {
+  return { what: targetName(target), status, detail, ...(fix === undefined ? {} : { fix }) };
 }
 
-const FIXES: Readonly<Record<string, string>> = {
-  'ort/cpu': 'npm install --force onnxruntime-node (64-bit Linux, macOS or Windows)',
-  'ort/webgpu': 'install the GPU driver with Vulkan (Linux), Metal (macOS) or Direct3D 12 (Windows)',
-};
+/** What `--device auto` would take. */
+async function describeAuto(engine: EngineName, probes: readonly ProbeResult[]): Promise<Finding> {
+  const own = probes.filter((result) => result.engine === engine);
+  const what = targetName({ engine, device: AUTO });
+  if (!own.some(({ status }) => status === 'ok')) return { what, status: 'not available', detail: 'no device works' };
+  const tryTarget: typeof probe = async ({ device }) => own.find((result) => result.device === device) ?? probe(own[0]);
+  const { device } = await chooseDevice(engine, { tryTarget });
+  return { what, status: 'ok', detail: `would be ${targetName({ engine, device })}` };
+}
 
 async function render(findings: readonly Finding[]): Promise<string> {
   const { renderTable } = await import('../table.js');

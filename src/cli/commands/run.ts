@@ -1,4 +1,5 @@
 /** `wave run`: a pipeline of stages from one file; what is up to date is skipped. */
+import type { StageEvent } from '../../stages/context.js';
 import type { Selection } from '../../stages/pipeline/plan.js';
 import type { Arguments } from '../arguments.js';
 import type { Command, Outcome, Session } from '../command.js';
@@ -71,7 +72,10 @@ async function run(args: Arguments, session: Session): Promise<Outcome> {
     force: args.has('force'),
   };
   if (args.has('dry-run')) {
-    const stages = await planPipeline(pipeline, selection);
+    const emit = (event: StageEvent) => {
+      if (event.type === 'note') session.warn(event.text);
+    };
+    const stages = await planPipeline(pipeline, selection, { emit });
     return { data: { dryRun: true, out: pipeline.out, stages }, text: tables.renderPlan(pipeline.out, stages) };
   }
   const result = await runPipeline(pipeline, await session.startStage(), selection);

@@ -23,13 +23,13 @@
       (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 3))) (local.get $end)))))
 
   ;; The sum of Pillow's grey values of pixels of three channels.
-  (func (export "greySum") (param $at i32) (param $length i32) (result i32)
-    (local $end i32) (local $sum i32)
+  (func (export "greySum") (param $at i32) (param $length i32) (result f64)
+    (local $end i32) (local $sum i64)
     (local.set $end (i32.add (local.get $at) (local.get $length)))
     (loop $next
-      (local.set $sum (i32.add (local.get $sum) (call $grey (local.get $at))))
+      (local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u (call $grey (local.get $at)))))
       (br_if $next (i32.lt_u (local.tee $at (i32.add (local.get $at) (i32.const 3))) (local.get $end))))
-    (local.get $sum))
+    (f64.convert_i64_u (local.get $sum)))
 
   (func $grey (param $at i32) (result i32)
     (i32.shr_u

@@ -2,7 +2,7 @@
 import type { HuffmanCode } from './header.js';
 
 /** Bytes of a table. */
-export const TABLE_BYTES = 5248;
+export const TABLE_BYTES = 5264;
 
 /** Bits of a code, and of its value, that are looked up at once. */
 const AT_ONCE = 10;
@@ -10,7 +10,7 @@ const LONGEST = 16;
 /** Places in a table, in words. */
 const LIMITS = 1024;
 const SHIFTS = 1040;
-const LONG = 1056;
+const LONG = 1060;
 /** How far the end of a block moves the position in it. */
 const TO_END = 100;
 /** More bits than a difference of DC values of 8-bit images can have. */
@@ -28,7 +28,8 @@ export function fillCodeTable(table: Int32Array, { counts, symbols }: HuffmanCod
   let next = 0;
   for (let length = 1; length <= LONGEST; length++, code <<= 1) {
     const count = counts[length - 1];
-    if (code + count > 1 << length) return false;
+    // As in libjpeg, no code is all ones.
+    if (code + count >= 1 << length) return false;
     table[SHIFTS + length] = next - code;
     for (const end = next + count; next < end; next++, code++) {
       if (kind === 'dc' && symbols[next] > MOST_DC_BITS) return false;

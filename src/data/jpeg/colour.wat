@@ -1,5 +1,5 @@
 ;; From the planes of a JPEG file to RGB, with the very values of libjpeg-turbo: its smooth ("fancy") enlargement of colour
-;; planes, its conversion from YCbCr. decode.ts says what lies where.
+;; planes, its conversion from YCbCr. decode-jpeg.ts says what lies where.
 (module
   (memory (import "host" "memory") 1 65536)
 

@@ -1,4 +1,4 @@
-;; The entropy-coded part of a baseline JPEG file: from bytes to coefficients. decode.ts says what lies where.
+;; The entropy-coded part of a baseline JPEG file: from bytes to coefficients. decode-jpeg.ts says what lies where.
 ;;
 ;; Bits are held at the upper end of an i64, `count` of them; before every symbol there are at least 32, and no symbol with
 ;; its value takes more than 31. A table starts with 1024 entries for the next ten bits; an entry tells
@@ -7,7 +7,7 @@
 ;;   bits 9-15  how far the position in the block moves: 100 for its end, 1 for a DC value that bits 16-31 hold
 ;;   bits 16-31 the value, if code and value fit into ten bits
 ;; and is 0 for longer codes. Behind it, for codes of 11 to 16 bits: at 4096 + 4 * length the first of 16 bits that is no
-;; such code, at 4160 + 4 * length what leads from a code to its entry among those at 4224, which hold no values.
+;; such code, at 4160 + 4 * length what leads from a code to its entry among those at 4240, which hold no values.
 (module
   (memory (import "host" "memory") 1 65536)
 
@@ -103,7 +103,7 @@
     (loop $longer
       (local.set $at (i32.add (local.get $table) (i32.shl (local.get $length) (i32.const 2))))
       (if (i32.lt_u (local.get $bits) (i32.load offset=4096 (local.get $at)))
-        (then (return (i32.load offset=4224 (i32.add (local.get $table) (i32.shl
+        (then (return (i32.load offset=4240 (i32.add (local.get $table) (i32.shl
           (i32.add (i32.load offset=4160 (local.get $at))
             (i32.shr_u (local.get $bits) (i32.sub (i32.const 16) (local.get $length))))
           (i32.const 2)))))))

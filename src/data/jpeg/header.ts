@@ -3,6 +3,8 @@
  * colours at full, half or a quarter of the resolution. All others are left to the image library.
  */
 
+import { MAX_PIXELS } from '../decode.js';
+
 /** A Huffman code as the file tells it. */
 export interface HuffmanCode {
   /** `[16]`: how many codes there are of 1 to 16 bits. */
@@ -37,6 +39,13 @@ export interface JpegHeader {
 const LEAST_SIDE = 8;
 /** Blocks of brightness in a unit that are known, across and down. */
 const SAMPLINGS: ReadonlySet<string> = new Set(['1x1', '2x1', '2x2']);
+
+/** Blocks that a unit may have of a plane along an axis, and numbers of tables: libjpeg refuses others. */
+const MOST_SAMPLING = 4;
+const MOST_NUMBER = 3;
+/** Shorter segments of these kinds are not heeded. */
+const JFIF_BYTES = 14;
+const ADOBE_BYTES = 12;
 
 /** Segments read so far. */
 interface Found {
@@ -87,10 +96,10 @@ function take(found: Found, marker: number, segment: Uint8Array): boolean {
       found.interval = segment[0] * 256 + segment[1];
       return segment.length === 2;
     case 0xe0:
-      found.isJfif ||= startsWith(segment, 'JFIF\0');
+      found.isJfif ||= segment.length >= JFIF_BYTES && startsWith(segment, 'JFIF\0');
       return true;
     case 0xee:
-      if (startsWith(segment, 'Adobe') && segment.length >= 12) found.transform = segment[11];
+      if (startsWith(segment, 'Adobe') && segment.length >= ADOBE_BYTES) found.transform = segment[11];
       return true;
     default:
       // Comments and what programs add.
@@ -101,7 +110,7 @@ function take(found: Found, marker: number, segment: Uint8Array): boolean {
 function takeQuants({ quants }: Found, segment: Uint8Array): boolean {
   for (let at = 0; at < segment.length; at += 65) {
     // The upper half tells the bits: 0 = 8.
-    if (segment[at] > 3 || at + 65 > segment.length) return false;
+    if (segment[at] > MOST_NUMBER || at + 65 > segment.length) return false;
     quants.set(segment[at], segment.subarray(at + 1, at + 65));
   }
   return true;
@@ -112,7 +121,8 @@ function takeCodes({ codes }: Found, segment: Uint8Array): boolean {
     const counts = segment.subarray(at + 1, at + 17);
     const length = counts.reduce((sum, count) => sum + count, 0);
     const end = at + 17 + length;
-    if (end > segment.length || length > 256) return false;
+    // Bit 4 tells AC from DC, the others are the number.
+    if (end > segment.length || length > 256 || (segment[at] & ~0x10) > MOST_NUMBER) return false;
     codes.set(segment[at], { counts, symbols: segment.subarray(at + 17, end) });
     at = end;
   }
@@ -123,7 +133,8 @@ function headerOf(found: Found, scan: Uint8Array, start: number): JpegHeader | u
   const { frame, interval } = found;
   if (frame === undefined || frame.length < 6 || frame[0] !== 8) return undefined;
   const [height, width, count] = [frame[1] * 256 + frame[2], frame[3] * 256 + frame[4], frame[5]];
-  if (height < LEAST_SIDE || width < LEAST_SIDE || (count !== 1 && count !== 3)) return undefined;
+  if (height < LEAST_SIDE || width < LEAST_SIDE || height * width > MAX_PIXELS) return undefined;
+  if (count !== 1 && count !== 3) return undefined;
   if (frame.length !== 6 + 3 * count || scan.length !== 4 + 2 * count || scan[0] !== count) return undefined;
   // One scan holds all coefficients, with all their bits.
   const [first, last, bits] = scan.subarray(1 + 2 * count);
@@ -147,8 +158,10 @@ function componentOf({ quants, codes }: Found, frame: Uint8Array, scan: Uint8Arr
   const quant = quants.get(frame[2]);
   const dc = codes.get(scan[1] >> 4);
   const ac = codes.get(0x10 | (scan[1] & 15));
+  const [across, down] = [frame[1] >> 4, frame[1] & 15];
   if (frame[0] !== scan[0] || !quant || !dc || !ac) return undefined;
-  return { across: frame[1] >> 4, down: frame[1] & 15, quant, dc, ac };
+  if (Math.min(across, down) < 1 || Math.max(across, down) > MOST_SAMPLING) return undefined;
+  return { across, down, quant, dc, ac };
 }
 
 /** Whether three components are YCbCr, by the rules of libjpeg. */

@@ -1,14 +1,16 @@
 ;; From the coefficients of a JPEG file to its planes, with the very values of libjpeg-turbo: its accurate integer inverse
-;; transform ("islow"). decode.ts says what lies where.
+;; transform ("islow") as its x86 kernels have it: damaged files lead to coefficients for which 16 bits are too few, and what
+;; overflows there does so here. decode-jpeg.ts says what lies where.
 (module
   (memory (import "host" "memory") 1 65536)
 
   ;; One pass of the inverse transform over the columns of a block of i16 at `p`, which is left transposed at `o`: results are
-  ;; divided by 2^shift, `round` is half of that. Products of 13 bits after the point, two at a time.
-  (func $pass (param $p i32) (param $o i32) (param $round v128) (param $shift i32)
+  ;; divided by 2^shift. Products of 13 bits after the point, two at a time. `one` times every second value of `factors` is
+  ;; half of the divisor, for rounding; between them is 2^13.
+  (func $pass (param $p i32) (param $o i32) (param $one v128) (param $factors v128) (param $shift i32)
     (local $v0 v128) (local $v1 v128) (local $v2 v128) (local $v3 v128)
     (local $v4 v128) (local $v5 v128) (local $v6 v128) (local $v7 v128)
-    (local $s73 v128) (local $s51 v128) (local $x v128) (local $y v128)
+    (local $sum v128) (local $difference v128) (local $s73 v128) (local $s51 v128) (local $x v128) (local $y v128)
     (local $e0 v128) (local $e1 v128) (local $e2 v128) (local $e3 v128)
     (local $t0 v128) (local $t1 v128) (local $t2 v128) (local $t3 v128)
     (local $o0 v128) (local $o1 v128) (local $o2 v128) (local $o3 v128)
@@ -22,14 +24,15 @@
     (local.set $v5 (v128.load offset=80 (local.get $p)))
     (local.set $v6 (v128.load offset=96 (local.get $p)))
     (local.set $v7 (v128.load offset=112 (local.get $p)))
+    (local.set $sum (i16x8.add (local.get $v0) (local.get $v4)))
+    (local.set $difference (i16x8.sub (local.get $v0) (local.get $v4)))
     (local.set $s73 (i16x8.add (local.get $v7) (local.get $v3)))
     (local.set $s51 (i16x8.add (local.get $v5) (local.get $v1)))
     ;; Columns 0 to 3.
-    (local.set $x (i8x16.shuffle 0 1 16 17 2 3 18 19 4 5 20 21 6 7 22 23 (local.get $v0) (local.get $v4)))
-    (local.set $t0 (i32x4.add (local.get $round)
-      (i32x4.dot_i16x8_s (local.get $x) (v128.const i16x8 8192 8192 8192 8192 8192 8192 8192 8192))))
-    (local.set $t1 (i32x4.add (local.get $round)
-      (i32x4.dot_i16x8_s (local.get $x) (v128.const i16x8 8192 -8192 8192 -8192 8192 -8192 8192 -8192))))
+    (local.set $t0 (i32x4.dot_i16x8_s (local.get $factors)
+      (i8x16.shuffle 0 1 16 17 2 3 18 19 4 5 20 21 6 7 22 23 (local.get $sum) (local.get $one))))
+    (local.set $t1 (i32x4.dot_i16x8_s (local.get $factors)
+      (i8x16.shuffle 0 1 16 17 2 3 18 19 4 5 20 21 6 7 22 23 (local.get $difference) (local.get $one))))
     (local.set $x (i8x16.shuffle 0 1 16 17 2 3 18 19 4 5 20 21 6 7 22 23 (local.get $v2) (local.get $v6)))
     (local.set $t2 (i32x4.dot_i16x8_s (local.get $x)
       (v128.const i16x8 4433 -10704 4433 -10704 4433 -10704 4433 -10704)))
@@ -60,11 +63,10 @@
     (local.set $r3 (i32x4.shr_s (i32x4.add (local.get $e3) (local.get $o0)) (local.get $shift)))
     (local.set $r4 (i32x4.shr_s (i32x4.sub (local.get $e3) (local.get $o0)) (local.get $shift)))
     ;; Columns 4 to 7.
-    (local.set $x (i8x16.shuffle 8 9 24 25 10 11 26 27 12 13 28 29 14 15 30 31 (local.get $v0) (local.get $v4)))
-    (local.set $t0 (i32x4.add (local.get $round)
-      (i32x4.dot_i16x8_s (local.get $x) (v128.const i16x8 8192 8192 8192 8192 8192 8192 8192 8192))))
-    (local.set $t1 (i32x4.add (local.get $round)
-      (i32x4.dot_i16x8_s (local.get $x) (v128.const i16x8 8192 -8192 8192 -8192 8192 -8192 8192 -8192))))
+    (local.set $t0 (i32x4.dot_i16x8_s (local.get $factors)
+      (i8x16.shuffle 8 9 24 25 10 11 26 27 12 13 28 29 14 15 30 31 (local.get $sum) (local.get $one))))
+    (local.set $t1 (i32x4.dot_i16x8_s (local.get $factors)
+      (i8x16.shuffle 8 9 24 25 10 11 26 27 12 13 28 29 14 15 30 31 (local.get $difference) (local.get $one))))
     (local.set $x (i8x16.shuffle 8 9 24 25 10 11 26 27 12 13 28 29 14 15 30 31 (local.get $v2) (local.get $v6)))
     (local.set $t2 (i32x4.dot_i16x8_s (local.get $x)
       (v128.const i16x8 4433 -10704 4433 -10704 4433 -10704 4433 -10704)))
@@ -148,64 +150,81 @@
       (loop $next
         (br_if $done (i32.eqz (local.get $count)))
         (local.set $count (i32.sub (local.get $count) (i32.const 1)))
-        (local.set $first (i16x8.mul (v128.load (local.get $in)) (v128.load (local.get $quant))))
-        (v128.store (local.get $work) (local.get $first))
-        (local.set $any (i16x8.replace_lane 0 (local.get $first) (i32.const 0)))
-        (local.set $x
-          (i16x8.mul (v128.load offset=16 (local.get $in)) (v128.load offset=16 (local.get $quant))))
-        (v128.store offset=16 (local.get $work) (local.get $x))
+        (local.set $first (v128.load (local.get $in)))
+        (local.set $any (v128.const i64x2 0 0))
+        (local.set $x (v128.load offset=16 (local.get $in)))
         (local.set $any (v128.or (local.get $any) (local.get $x)))
-        (local.set $x
-          (i16x8.mul (v128.load offset=32 (local.get $in)) (v128.load offset=32 (local.get $quant))))
-        (v128.store offset=32 (local.get $work) (local.get $x))
+        (v128.store offset=16 (local.get $work) (i16x8.mul (local.get $x) (v128.load offset=16 (local.get $quant))))
+        (local.set $x (v128.load offset=32 (local.get $in)))
         (local.set $any (v128.or (local.get $any) (local.get $x)))
-        (local.set $x
-          (i16x8.mul (v128.load offset=48 (local.get $in)) (v128.load offset=48 (local.get $quant))))
-        (v128.store offset=48 (local.get $work) (local.get $x))
+        (v128.store offset=32 (local.get $work) (i16x8.mul (local.get $x) (v128.load offset=32 (local.get $quant))))
+        (local.set $x (v128.load offset=48 (local.get $in)))
         (local.set $any (v128.or (local.get $any) (local.get $x)))
-        (local.set $x
-          (i16x8.mul (v128.load offset=64 (local.get $in)) (v128.load offset=64 (local.get $quant))))
-        (v128.store offset=64 (local.get $work) (local.get $x))
+        (v128.store offset=48 (local.get $work) (i16x8.mul (local.get $x) (v128.load offset=48 (local.get $quant))))
+        (local.set $x (v128.load offset=64 (local.get $in)))
         (local.set $any (v128.or (local.get $any) (local.get $x)))
-        (local.set $x
-          (i16x8.mul (v128.load offset=80 (local.get $in)) (v128.load offset=80 (local.get $quant))))
-        (v128.store offset=80 (local.get $work) (local.get $x))
+        (v128.store offset=64 (local.get $work) (i16x8.mul (local.get $x) (v128.load offset=64 (local.get $quant))))
+        (local.set $x (v128.load offset=80 (local.get $in)))
         (local.set $any (v128.or (local.get $any) (local.get $x)))
-        (local.set $x
-          (i16x8.mul (v128.load offset=96 (local.get $in)) (v128.load offset=96 (local.get $quant))))
-        (v128.store offset=96 (local.get $work) (local.get $x))
+        (v128.store offset=80 (local.get $work) (i16x8.mul (local.get $x) (v128.load offset=80 (local.get $quant))))
+        (local.set $x (v128.load offset=96 (local.get $in)))
         (local.set $any (v128.or (local.get $any) (local.get $x)))
-        (local.set $x
-          (i16x8.mul (v128.load offset=112 (local.get $in)) (v128.load offset=112 (local.get $quant))))
-        (v128.store offset=112 (local.get $work) (local.get $x))
+        (v128.store offset=96 (local.get $work) (i16x8.mul (local.get $x) (v128.load offset=96 (local.get $quant))))
+        (local.set $x (v128.load offset=112 (local.get $in)))
         (local.set $any (v128.or (local.get $any) (local.get $x)))
+        (v128.store offset=112 (local.get $work) (i16x8.mul (local.get $x) (v128.load offset=112 (local.get $quant))))
         (local.set $to (local.get $out))
-        (if (v128.any_true (local.get $any))
-          (then
-            (call $pass (local.get $work) (local.get $shifted)
-              (v128.const i32x4 1024 1024 1024 1024) (i32.const 11))
-            (call $pass (local.get $shifted) (local.get $work)
-              (v128.const i32x4 131072 131072 131072 131072) (i32.const 18))
-            (local.set $i (local.get $work))
-            (loop $rows
-              (local.set $x (i8x16.narrow_i16x8_u
-                (i16x8.add_sat_s (v128.load (local.get $i)) (v128.const i16x8 128 128 128 128 128 128 128 128))
-                (i16x8.add_sat_s (v128.load offset=16 (local.get $i)) (v128.const i16x8 128 128 128 128 128 128 128 128))))
-              (v128.store64_lane align=1 0 (local.get $to) (local.get $x))
-              (v128.store64_lane align=1 1 (i32.add (local.get $to) (local.get $stride)) (local.get $x))
-              (local.set $to (i32.add (local.get $to) (i32.shl (local.get $stride) (i32.const 1))))
-              (br_if $rows
-                (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 32))) (local.get $shifted)))))
-          (else
-            ;; One colour: what both passes come to.
-            (local.set $x (i16x8.splat (i32.add (i32.const 128) (i32.shr_s
-              (i32.add (i16x8.extract_lane_s 0 (local.get $first)) (i32.const 4)) (i32.const 3)))))
-            (local.set $x (i8x16.narrow_i16x8_u (local.get $x) (local.get $x)))
-            (local.set $i (i32.const 8))
-            (loop $rows
-              (v128.store64_lane align=1 0 (local.get $to) (local.get $x))
-              (local.set $to (i32.add (local.get $to) (local.get $stride)))
-              (br_if $rows (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))))
+        (local.set $x (i16x8.mul (local.get $first) (v128.load (local.get $quant))))
+        (block $flat
+          (if (v128.any_true (local.get $any))
+            (then
+              (v128.store (local.get $work) (local.get $x))
+              (call $pass (local.get $work) (local.get $shifted)
+                (i16x8.splat (i32.const 1)) (v128.const i16x8 8192 1024 8192 1024 8192 1024 8192 1024) (i32.const 11)))
+            (else
+              ;; Columns of one value: the first pass only shifts them.
+              (local.set $x (i16x8.shl (local.get $x) (i32.const 2)))
+              (br_if $flat (i32.eqz
+                (v128.any_true (i16x8.replace_lane 0 (local.get $first) (i32.const 0)))))
+              (v128.store offset=0 (local.get $shifted)
+                (i8x16.shuffle 0 1 0 1 0 1 0 1 0 1 0 1 0 1 0 1 (local.get $x) (local.get $x)))
+              (v128.store offset=16 (local.get $shifted)
+                (i8x16.shuffle 2 3 2 3 2 3 2 3 2 3 2 3 2 3 2 3 (local.get $x) (local.get $x)))
+              (v128.store offset=32 (local.get $shifted)
+                (i8x16.shuffle 4 5 4 5 4 5 4 5 4 5 4 5 4 5 4 5 (local.get $x) (local.get $x)))
+              (v128.store offset=48 (local.get $shifted)
+                (i8x16.shuffle 6 7 6 7 6 7 6 7 6 7 6 7 6 7 6 7 (local.get $x) (local.get $x)))
+              (v128.store offset=64 (local.get $shifted)
+                (i8x16.shuffle 8 9 8 9 8 9 8 9 8 9 8 9 8 9 8 9 (local.get $x) (local.get $x)))
+              (v128.store offset=80 (local.get $shifted)
+                (i8x16.shuffle 10 11 10 11 10 11 10 11 10 11 10 11 10 11 10 11 (local.get $x) (local.get $x)))
+              (v128.store offset=96 (local.get $shifted)
+                (i8x16.shuffle 12 13 12 13 12 13 12 13 12 13 12 13 12 13 12 13 (local.get $x) (local.get $x)))
+              (v128.store offset=112 (local.get $shifted)
+                (i8x16.shuffle 14 15 14 15 14 15 14 15 14 15 14 15 14 15 14 15 (local.get $x) (local.get $x)))))
+          (call $pass (local.get $shifted) (local.get $work)
+            (i16x8.splat (i32.const 16)) (i16x8.splat (i32.const 8192)) (i32.const 18))
+          (local.set $i (local.get $work))
+          (loop $rows
+            (local.set $x (i8x16.narrow_i16x8_u
+              (i16x8.add_sat_s (v128.load (local.get $i)) (i16x8.splat (i32.const 128)))
+              (i16x8.add_sat_s (v128.load offset=16 (local.get $i)) (i16x8.splat (i32.const 128)))))
+            (v128.store64_lane align=1 0 (local.get $to) (local.get $x))
+            (v128.store64_lane align=1 1 (i32.add (local.get $to) (local.get $stride)) (local.get $x))
+            (local.set $to (i32.add (local.get $to) (i32.shl (local.get $stride) (i32.const 1))))
+            (br_if $rows (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 32))) (local.get $shifted))))
+          (local.set $in (i32.add (local.get $in) (local.get $step)))
+          (local.set $out (i32.add (local.get $out) (local.get $across)))
+          (br $next))
+        ;; One colour: what the second pass comes to.
+        (local.set $x (i16x8.splat (i32.add (i32.const 128) (i32.shr_s
+          (i32.add (i16x8.extract_lane_s 0 (local.get $x)) (i32.const 16)) (i32.const 5)))))
+        (local.set $x (i8x16.narrow_i16x8_u (local.get $x) (local.get $x)))
+        (local.set $i (i32.const 8))
+        (loop $rows
+          (v128.store64_lane align=1 0 (local.get $to) (local.get $x))
+          (local.set $to (i32.add (local.get $to) (local.get $stride)))
+          (br_if $rows (local.tee $i (i32.sub (local.get $i) (i32.const 1)))))
         (local.set $in (i32.add (local.get $in) (local.get $step)))
         (local.set $out (i32.add (local.get $out) (local.get $across)))
         (br $next)))))

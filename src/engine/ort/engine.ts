@@ -7,6 +7,7 @@ import { EngineError } from '../../base/errors.js';
 import { diverged } from '../diverged.js';
 import { fed } from '../fed.js';
 import { installedVersion } from '../installed-version.js';
+import type { DeviceOf } from '../targets.js';
 import type { TensorValues } from '../tensor-spec.js';
 import type {
   AdamWConstants,
@@ -19,6 +20,7 @@ import type {
   TrainingProgram,
   TrainingStep,
 } from '../types.js';
+import { checkDevice } from './device-check.js';
 import { externalLayout } from './external-layout.js';
 import { buffers, received } from './feeding.js';
 import type { FinishedGraph } from './graph.js';
@@ -27,11 +29,12 @@ import { OrtState } from './ort-state.js';
 import { gradientGraph, inferenceGraph, OUTPUT_PREFIX, updateGraph } from './program-graph.js';
 import type { TraceTarget } from './trace/backend.js';
 import { WorkerClient } from './worker-client.js';
-import type { OptimiserPlace } from './worker-protocol.js';
+import { isNextState, type OptimiserPlace, type SessionSettings } from './worker-protocol.js';
 
 /** Devices that engine ort can be asked for. */
-export const ORT_DEVICES = ['cpu', 'webgpu'] as const;
-export type OrtDevice = (typeof ORT_DEVICES)[number];
+export type OrtDevice = DeviceOf<'ort'>;
+/** Devices whose tensors onnxruntime's binding for Node leaves there between runs. Of others every run copies them. */
+const RESIDENT_DEVICES: ReadonlySet<OrtDevice> = new Set(['webgpu']);
 
 export interface OrtEngineOptions {
   readonly device?: OrtDevice;
@@ -72,11 +75,14 @@ class OrtEngine implements Engine {
     this.#profile = profile;
   }
 
+  /** @throws EngineError in one line when the device cannot be used. */
   async createState(entries: ReadonlyMap<string, StateEntry>, constants: AdamWConstants): Promise<State> {
     const layout = [...entries].map(([name, { spec, rule }]) => ({ name, shape: spec.shape, rule }));
     const values = [...entries.values()].map((entry) => entry.values);
     const place = this.#optimiser;
-    const { state } = await this.#client.call('createState', { layout, values, constants, place });
+    const device = this.#resident ? { device: this.#settings([]) } : {};
+    await checkDevice(this.device);
+    const { state } = await this.#client.call('createState', { layout, values, constants, place, ...device });
     const rules = new Map([...entries].map(([name, { rule }]) => [name, rule]));
     const specs = new Map([...entries].map(([name, { spec }]) => [name, spec]));
     return new OrtState(this.#client, state, specs, rules, constants, place);
@@ -161,6 +167,20 @@ class OrtEngine implements Engine {
     return { fusedOperators: this.device === 'cpu' };
   }
 
+  /** Whether the state stays on the device. */
+  get #resident(): boolean {
+    return this.#optimiser === 'graph' && RESIDENT_DEVICES.has(this.device);
+  }
+
+  #settings(outputs: readonly string[]): SessionSettings {
+    return {
+      device: this.device,
+      threads: this.threads,
+      ...(this.#profile === undefined ? {} : { profile: this.#profile }),
+      ...(this.#resident ? { resident: outputs.filter(isNextState) } : {}),
+    };
+  }
+
   async #createSession(
     graph: FinishedGraph,
     start: number,
@@ -169,11 +189,7 @@ class OrtEngine implements Engine {
     const places = frozen && externalLayout([...frozen.specs].map(([name, { shape }]) => ({ name, shape }))).places;
     const model = writeOnnx(graph, places);
     const traceMs = performance.now() - start;
-    const settings = {
-      device: this.device,
-      threads: this.threads,
-      ...(this.#profile === undefined ? {} : { profile: this.#profile }),
-    };
+    const settings = this.#settings(graph.outputs.map(({ name }) => name));
     const { session, milliseconds } = await this.#client.call('createSession', {
       model,
       settings,

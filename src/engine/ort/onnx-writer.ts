@@ -11,8 +11,8 @@ import {
 import { ModelProto } from './onnx-schema.js';
 
 /** Operator set in use; 20 is the first with a standard Gelu. */
-const OPSET = 20;
-const IR_VERSION = 9;
+export const OPSET = 20;
+export const IR_VERSION = 9;
 /** `AttributeProto.AttributeType` by our kinds. */
 const ATTRIBUTE_TYPE = { float: 1, int: 2, ints: 7 } as const;
 /** `TensorProto.DataLocation.EXTERNAL`. */

@@ -19,6 +19,8 @@ export interface SessionSettings {
   readonly threads: number;
   /** File prefix of onnxruntime's profile, written when the session is released. */
   readonly profile?: string;
+  /** Outputs that stay on the device; all others come to the host. */
+  readonly resident?: readonly string[];
 }
 
 /** An input or output of a model, as onnxruntime tells it. */
@@ -38,6 +40,8 @@ export interface Requests {
       values: readonly Float32Array[];
       constants: AdamWConstants;
       place: OptimiserPlace;
+      /** How to open the device that the state stays on; absent: it lives in the host's memory. */
+      device?: SessionSettings;
     };
     reply: { state: number };
   };
@@ -113,6 +117,10 @@ export const firstMomentOf = (name: string): string => `first:${name}`;
 export const secondMomentOf = (name: string): string => `second:${name}`;
 export const nextFirstMomentOf = (name: string): string => `next-first:${name}`;
 export const nextSecondMomentOf = (name: string): string => `next-second:${name}`;
+/** What the names of outputs that are the next state begin with. */
+const NEXT_STATE = [updateOf(''), nextFirstMomentOf(''), nextSecondMomentOf('')];
+/** Whether an output of a graph that holds the optimiser is part of the next state. */
+export const isNextState = (name: string): boolean => NEXT_STATE.some((prefix) => name.startsWith(prefix));
 /** Scalars fed to a graph that holds the optimiser: `[4]`, see step-scalars.ts. */
 export const STEP_SCALARS = 'step-scalars';
 export const GRADIENT_NORM = 'gradient-norm';

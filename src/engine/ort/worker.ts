@@ -6,46 +6,46 @@ import { parentPort, workerData } from 'node:worker_threads';
 import * as ort from 'onnxruntime-node';
 import { EngineError } from '../../base/errors.js';
 import { elementCount } from '../../base/shape.js';
-import { ortMessage } from '../ort-message.js';
 import type { FedTensor } from '../tensor-spec.js';
+import { DeviceState } from './device-state.js';
 import { externalLayout } from './external-layout.js';
 import { asFloat32, describeValues, modelFeeds, modelOptions, numericOutputs } from './foreign-model.js';
+import { HostState } from './host-state.js';
 import { NativeGate } from './native-gate.js';
 import { EXTERNAL_DATA_FILE } from './onnx-writer.js';
+import { openSession } from './session-options.js';
 import { STEP_SCALAR_COUNT } from './step-scalars.js';
+import type { StepState, Tensors } from './step-state.js';
 import {
-  firstMomentOf,
   GRADIENT_NORM,
   gradientOf,
+  isNextState,
   LOSS,
   type Method,
-  nextFirstMomentOf,
-  nextSecondMomentOf,
   type ReplyMessage,
   type RequestMessage,
   type Requests,
-  type SessionSettings,
   STEP_SCALARS,
-  secondMomentOf,
-  updateOf,
 } from './worker-protocol.js';
-import { WorkerState } from './worker-state.js';
 
-type Tensors = Record<string, ort.Tensor>;
 type Handlers = {
   [M in Method]: (request: Requests[M]['request']) => Promise<Requests[M]['reply']> | Requests[M]['reply'];
 };
 
-/** onnxruntime's severity from which it logs: errors. */
-const LOG_ERRORS = 3;
-
-const states = new Map<number, WorkerState>();
+const states = new Map<number, StepState>();
 const sessions = new Map<number, ort.InferenceSession>();
 let nextId = 1;
 
-function stateOf(id: number): WorkerState {
+function stateOf(id: number): StepState {
   const state = states.get(id);
   if (!state) throw new EngineError('internal: the state was disposed of');
+  return state;
+}
+
+/** A state whose gradients lie in memory. */
+function hostStateOf(id: number): HostState {
+  const state = stateOf(id);
+  if (!(state instanceof HostState)) throw new EngineError('internal: the state is not in the memory of the host');
   return state;
 }
 
@@ -55,46 +55,46 @@ function sessionOf(id: number): ort.InferenceSession {
   return session;
 }
 
-function sessionOptions({ device, threads, profile }: SessionSettings): ort.InferenceSession.SessionOptions {
-  return {
-    executionProviders: [device],
-    intraOpNumThreads: threads,
-    interOpNumThreads: 1,
-    // One block planned for a whole run takes 40 % more memory than blocks taken and given back, and is no faster.
-    enableMemPattern: false,
-    graphOptimizationLevel: 'all',
-    logSeverityLevel: LOG_ERRORS,
-    // Idle threads must not spin on between steps: the optimiser and the data loader want the cores.
-    // A node that the device cannot run is an error, not a silent detour over the CPU.
-    extra: { session: { force_spinning_stop: '1', ...(device === 'cpu' ? {} : { disable_cpu_ep_fallback: '1' }) } },
-    ...(profile === undefined ? {} : { enableProfiling: true, profileFilePrefix: profile }),
-  };
-}
-
 /** The state's parameters as one block, laid out as the model's external data. */
-function externalData(state: WorkerState): Uint8Array {
-  const layout = externalLayout([...state.parameters.values()].map(({ layout: { name, shape } }) => ({ name, shape })));
+async function externalData(state: StepState): Promise<Uint8Array> {
+  const values = await state.values();
+  const layout = externalLayout(state.layout.map(({ name, shape }) => ({ name, shape })));
   const block = new Uint8Array(layout.bytes);
-  for (const [name, { offset }] of layout.places) {
-    const values = state.parameters.get(name)?.value.values as Float32Array;
-    block.set(new Uint8Array(values.buffer, values.byteOffset, values.byteLength), offset);
+  for (const [i, { name }] of state.layout.entries()) {
+    const { buffer, byteOffset, byteLength } = values[i] as Float32Array;
+    const { offset } = layout.places.get(name) as { offset: number };
+    block.set(new Uint8Array(buffer, byteOffset, byteLength), offset);
   }
   return block;
 }
 
-function feeds(state: WorkerState | undefined, inputs: readonly FedTensor[], session: ort.InferenceSession): Tensors {
+function inputTensors(inputs: readonly FedTensor[]): Tensors {
   const tensors: Tensors = {};
   for (const { name, shape, values } of inputs) {
     tensors[name] =
       values instanceof Int32Array ? new ort.Tensor('int32', values, shape) : new ort.Tensor('float32', values, shape);
   }
-  const wanted = new Set(session.inputNames);
-  for (const [name, { value, first, second }] of state?.parameters ?? []) {
-    if (wanted.has(name)) tensors[name] = value.tensor;
-    if (first && wanted.has(firstMomentOf(name))) tensors[firstMomentOf(name)] = first.tensor;
-    if (second && wanted.has(secondMomentOf(name))) tensors[secondMomentOf(name)] = second.tensor;
-  }
   return tensors;
+}
+
+/**
+ * Runs a session.
+ *
+ * @param fetches memory that some of its outputs are written into, beside that of the session for the others. Undefined:
+ * outputs are made anew, since onnxruntime takes no memory for any where some stay on the device.
+ * @returns outputs by name, valid until the session runs again
+ */
+async function runSession(id: number, feeds: Tensors, fetches: Tensors | undefined): Promise<Tensors> {
+  const session = sessionOf(id);
+  if (!fetches) return { ...(await session.run(feeds)) };
+  const results = { ...outputTensors(id, session), ...fetches };
+  await session.run(feeds, results);
+  return results;
+}
+
+/** A batch and the tensors of the state that the session wants. */
+function feedsOf(id: number, inputs: readonly FedTensor[], state?: StepState): Tensors {
+  return { ...inputTensors(inputs), ...state?.feeds(new Set(sessionOf(id).inputNames)) };
 }
 
 /** Output tensors that this session has been given before, by session and name: nothing is allocated per step. */
@@ -108,30 +108,13 @@ function outputTensors(id: number, session: ort.InferenceSession): Tensors {
     if (!meta.isTensor) continue;
     const shape = meta.shape.map(Number);
     const count = elementCount(shape);
-    if (meta.name.startsWith(gradientOf('')) || isStateOutput(meta.name)) continue;
+    if (meta.name.startsWith(gradientOf('')) || isNextState(meta.name)) continue;
     tensors[meta.name] =
       meta.type === 'int32'
         ? new ort.Tensor('int32', new Int32Array(count), shape)
         : new ort.Tensor('float32', new Float32Array(count), shape);
   }
   outputBuffers.set(id, tensors);
-  return tensors;
-}
-
-function isStateOutput(name: string): boolean {
-  return [updateOf(''), nextFirstMomentOf(''), nextSecondMomentOf('')].some((prefix) => name.startsWith(prefix));
-}
-
-/** Where the graph writes gradients or the next state. */
-function stateOutputs(state: WorkerState): Tensors {
-  const tensors: Tensors = {};
-  for (const [name, { gradient, next }] of state.parameters) {
-    if (gradient) tensors[gradientOf(name)] = gradient.tensor;
-    if (!next) continue;
-    tensors[updateOf(name)] = next.value.tensor;
-    tensors[nextFirstMomentOf(name)] = next.first.tensor;
-    tensors[nextSecondMomentOf(name)] = next.second.tensor;
-  }
   return tensors;
 }
 
@@ -146,36 +129,35 @@ function collect(tensors: Tensors, names: readonly string[]): FedTensor[] {
 const scalarOf = (tensors: Tensors, name: string): number => Number((tensors[name] as ort.Tensor).data[0]);
 
 const handlers: Handlers = {
-  createState({ layout, values, constants, place }) {
+  async createState({ layout, values, constants, place, device }) {
+    const state = device
+      ? await DeviceState.create(layout, values, constants, device)
+      : new HostState(layout, values, constants, place);
     const id = nextId++;
-    states.set(id, new WorkerState(layout, values, constants, place));
+    states.set(id, state);
     return { state: id };
   },
-  readState: ({ state }) => ({ values: stateOf(state).read() }),
-  writeState({ state, values }) {
-    stateOf(state).write(values);
+  readState: async ({ state }) => ({ values: (await stateOf(state).values()).map((values) => values.slice()) }),
+  async writeState({ state, values }) {
+    await stateOf(state).write(values);
     return {};
   },
-  readOptimiser: ({ state }) => ({ step: stateOf(state).step, ...stateOf(state).readMoments() }),
-  writeOptimiser({ state, step, first, second }) {
-    stateOf(state).writeMoments(first, second);
+  readOptimiser: async ({ state }) => ({ step: stateOf(state).step, ...(await stateOf(state).readMoments()) }),
+  async writeOptimiser({ state, step, first, second }) {
+    await stateOf(state).writeMoments(first, second);
     stateOf(state).step = step;
     return {};
   },
-  disposeState({ state }) {
-    states.delete(state);
+  async disposeState({ state: id }) {
+    const state = states.get(id);
+    states.delete(id);
+    await state?.dispose();
     return {};
   },
   async createSession({ model, settings, frozenState }) {
     const start = performance.now();
-    const options = sessionOptions(settings);
-    if (frozenState !== undefined) {
-      options.externalData = [{ path: EXTERNAL_DATA_FILE, data: externalData(stateOf(frozenState)) }];
-    }
-    const session = await ort.InferenceSession.create(model, options).catch((error: Error) => {
-      if (settings.device === 'cpu') throw error;
-      throw new EngineError(`device ${settings.device} cannot be used: ${ortMessage(error.message)}; see wave doctor`);
-    });
+    const data = frozenState === undefined ? undefined : await externalData(stateOf(frozenState));
+    const session = await openSession(model, settings, data && { externalData: [{ path: EXTERNAL_DATA_FILE, data }] });
     const id = nextId++;
     sessions.set(id, session);
     return { session: id, milliseconds: performance.now() - start };
@@ -202,20 +184,18 @@ const handlers: Handlers = {
     const session = sessions.get(id);
     sessions.delete(id);
     outputBuffers.delete(id);
+    for (const state of states.values()) await state.leave(id);
     session?.endProfiling();
     await session?.release();
     return {};
   },
-  async infer({ session: id, state, inputs, outputs }) {
-    const session = sessionOf(id);
-    const results = outputTensors(id, session);
-    await session.run(feeds(state === undefined ? undefined : stateOf(state), inputs, session), results);
-    return { outputs: collect(results, outputs) };
+  async infer({ session, state, inputs, outputs }) {
+    const feeds = feedsOf(session, inputs, state === undefined ? undefined : stateOf(state));
+    return { outputs: collect(await runSession(session, feeds, {}), outputs) };
   },
-  async gradients({ session: id, state: stateId, inputs, outputs }) {
-    const [session, state] = [sessionOf(id), stateOf(stateId)];
-    const results = { ...outputTensors(id, session), ...stateOutputs(state) };
-    await session.run(feeds(state, inputs, session), results);
+  async gradients({ session, state: stateId, inputs, outputs }) {
+    const state = hostStateOf(stateId);
+    const results = await runSession(session, feedsOf(session, inputs, state), state.fetches());
     const gradients = state.trained().map(({ layout, gradient }) => ({
       name: layout.name,
       shape: layout.shape,
@@ -223,37 +203,49 @@ const handlers: Handlers = {
     }));
     return { loss: scalarOf(results, LOSS), outputs: collect(results, outputs), gradients };
   },
-  async accumulate({ session: id, state: stateId, inputs, outputs }) {
-    const [session, state] = [sessionOf(id), stateOf(stateId)];
-    const results = { ...outputTensors(id, session), ...stateOutputs(state) };
-    await session.run(feeds(state, inputs, session), results);
+  async accumulate({ session, state: stateId, inputs, outputs }) {
+    const state = hostStateOf(stateId);
+    const results = await runSession(session, feedsOf(session, inputs, state), state.fetches());
     const loss = scalarOf(results, LOSS);
     const finite = Number.isFinite(loss);
     if (finite) state.keepGradients();
     else state.forgetGradients();
     return { loss, finite, outputs: collect(results, outputs) };
   },
-  async train({ session: id, state: stateId, inputs, outputs, settings }) {
-    const [session, state] = [sessionOf(id), stateOf(stateId)];
-    const results = { ...outputTensors(id, session), ...stateOutputs(state) };
-    const tensors = feeds(state, inputs, session);
-    const inGraph = state.place === 'graph';
-    if (inGraph) tensors[STEP_SCALARS] = new ort.Tensor('float32', state.nextScalars(settings), [STEP_SCALAR_COUNT]);
-    await session.run(tensors, results);
-    const loss = scalarOf(results, LOSS);
-    if (!inGraph) state.meanGradients();
-    // Also without clipping: one gradient that is not a number would spoil its parameter for good.
-    const gradientNorm = inGraph ? scalarOf(results, GRADIENT_NORM) : state.gradientNorm();
-    const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
-    if (finite && inGraph) state.swap();
-    if (finite && !inGraph) {
-      const { clipNorm } = settings;
-      const scale = clipNorm === undefined ? 1 : Math.min(1, clipNorm / Math.max(gradientNorm, 1e-12));
-      state.applyGradients(settings, scale);
-    }
-    return { loss, gradientNorm, finite, outputs: collect(results, outputs) };
+  train({ state: stateId, ...request }) {
+    const state = stateOf(stateId);
+    return state.place === 'graph' ? trainInGraph(state, request) : trainOnHost(hostStateOf(stateId), request);
   },
 };
+
+type TrainRequest = Omit<Requests['train']['request'], 'state'>;
+type TrainReply = Promise<Requests['train']['reply']>;
+
+async function trainOnHost(state: HostState, { session, inputs, outputs, settings }: TrainRequest): TrainReply {
+  const results = await runSession(session, feedsOf(session, inputs, state), state.fetches());
+  const loss = scalarOf(results, LOSS);
+  state.meanGradients();
+  // Also without clipping: one gradient that is not a number would spoil its parameter for good.
+  const gradientNorm = state.gradientNorm();
+  const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
+  if (finite) {
+    const { clipNorm } = settings;
+    const scale = clipNorm === undefined ? 1 : Math.min(1, clipNorm / Math.max(gradientNorm, 1e-12));
+    state.applyGradients(settings, scale);
+  }
+  return { loss, gradientNorm, finite, outputs: collect(results, outputs) };
+}
+
+async function trainInGraph(state: StepState, { session, inputs, outputs, settings }: TrainRequest): TrainReply {
+  const scalars = new ort.Tensor('float32', state.nextScalars(settings), [STEP_SCALAR_COUNT]);
+  const feeds = { ...feedsOf(session, inputs, state), [STEP_SCALARS]: scalars };
+  const results = await runSession(session, feeds, state.fetches());
+  const [loss, gradientNorm] = [scalarOf(results, LOSS), scalarOf(results, GRADIENT_NORM)];
+  const finite = Number.isFinite(loss) && Number.isFinite(gradientNorm);
+  if (finite) state.accept(results, session);
+  else state.reject(results);
+  return { loss, gradientNorm, finite, outputs: collect(results, outputs) };
+}
 
 const port = parentPort;
 if (!port) throw new Error('internal: worker.js is a worker thread, not a program');

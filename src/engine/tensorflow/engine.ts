@@ -3,6 +3,8 @@
  * and is loaded when the engine is made.
  */
 import { EngineError } from '../../base/errors.js';
+import type { DeviceOf } from '../targets.js';
+import { type Tensor, tf } from '../tf.js';
 import type {
   AdamWConstants,
   CompileInfo,
@@ -14,7 +16,6 @@ import type {
   TrainingProgram,
   TrainingStep,
 } from '../types.js';
-import type { TensorflowDevice } from './devices.js';
 import { registerKernels } from './kernels/index.js';
 import { type Library, loadLibrary } from './library.js';
 import { TensorflowState } from './state.js';
@@ -22,7 +23,7 @@ import { inferenceStep, trainingStep } from './step.js';
 import { turn } from './turn.js';
 
 export interface TensorflowEngineOptions {
-  readonly device?: TensorflowDevice;
+  readonly device?: DeviceOf<'tensorflow'>;
   /**
    * Threads of one operator on the CPU; default: `TF_NUM_INTRAOP_THREADS`, else the cores this process may use. A process
    * keeps the number of its first engine.
@@ -48,10 +49,11 @@ export function createTensorflowEngine({ device = 'cpu', threads }: TensorflowEn
 
 class TensorflowEngine implements Engine {
   readonly name = 'tensorflow';
-  readonly device: TensorflowDevice;
+  readonly device: DeviceOf<'tensorflow'>;
   readonly threads: number;
   readonly version: string;
   readonly #states = new Set<TensorflowState>();
+  readonly #frozen = new Set<InferenceStep>();
   #disposed = false;
 
   constructor({ device, threads, version }: Library) {
@@ -80,19 +82,31 @@ class TensorflowEngine implements Engine {
   async compileInference(
     program: InferenceProgram,
     state: State,
+    { frozen }: { readonly frozen: boolean },
   ): Promise<InferenceStep & { readonly info: CompileInfo }> {
     this.#check();
-    return { ...inferenceStep(program, TensorflowState.of(state)), info: NO_COMPILATION };
+    const owned = TensorflowState.of(state);
+    // A tensor keeps the values that its variable has now, and outlives the state; it costs a copy only if that changes.
+    const kept = frozen ? await turn(() => keepAll(owned.tensors())) : undefined;
+    const step = inferenceStep(program, owned, kept);
+    if (kept) this.#frozen.add(step);
+    return { ...step, info: NO_COMPILATION };
   }
 
-  /** Frees the states; the library stays loaded. */
+  /** Frees states and frozen programs; the library stays loaded. */
   async dispose(): Promise<void> {
     this.#disposed = true;
-    await Promise.all([...this.#states].map((state) => state.dispose()));
+    await Promise.all([...this.#states, ...this.#frozen].map((kept) => kept.dispose()));
     this.#states.clear();
+    this.#frozen.clear();
   }
 
   #check(): void {
     if (this.#disposed) throw new EngineError('internal: the engine was disposed of');
   }
+}
+
+/** Takes the tensors out of the current scope. */
+function keepAll(tensors: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor> {
+  return new Map([...tensors].map(([name, tensor]) => [name, tf.keep(tensor)]));
 }

@@ -9,8 +9,8 @@ import { dirname, join } from 'node:path';
 import util from 'node:util';
 import { EngineError } from '../../base/errors.js';
 import { installedVersion } from '../installed-version.js';
+import type { DeviceOf } from '../targets.js';
 import { type TensorInfo, tf } from '../tf.js';
-import type { TensorflowDevice } from './devices.js';
 
 /** The npm package that binds TensorFlow to tfjs. */
 export const PACKAGE = '@tensorflow/tfjs-node-gpu';
@@ -62,7 +62,7 @@ export interface NodeBackend {
 /** The loaded library and what it was loaded for. */
 export interface Library {
   readonly backend: NodeBackend;
-  readonly device: TensorflowDevice;
+  readonly device: DeviceOf<'tensorflow'>;
   readonly threads: number;
   /** Versions of the package and of TensorFlow. */
   readonly version: string;
@@ -80,7 +80,7 @@ let loaded: Library | undefined;
  * @throws EngineError when the package is not installed or cannot be loaded, when the library has no such device, or
  * when it already computes on the other one.
  */
-export function loadLibrary(device: TensorflowDevice, threads: number | undefined): Library {
+export function loadLibrary(device: DeviceOf<'tensorflow'>, threads: number | undefined): Library {
   loaded ??= load(device, threads);
   if (loaded.device !== device) {
     throw new EngineError(
@@ -116,7 +116,7 @@ function select(backend: string): void {
   void tf.setBackend(backend);
 }
 
-function load(device: TensorflowDevice, threads: number | undefined): Library {
+function load(device: DeviceOf<'tensorflow'>, threads: number | undefined): Library {
   const version = installedVersion(PACKAGE);
   if (version === undefined) {
     throw new EngineError(
@@ -139,7 +139,7 @@ function load(device: TensorflowDevice, threads: number | undefined): Library {
   }
   const backend = tf.engine().findBackend(BACKEND) as unknown as NodeBackend;
   if (before && before !== BACKEND) select(before);
-  const found: TensorflowDevice = backend.isUsingGpuDevice ? 'gpu' : 'cpu';
+  const found: DeviceOf<'tensorflow'> = backend.isUsingGpuDevice ? 'gpu' : 'cpu';
   if (found !== device) {
     throw new EngineError(
       `engine tensorflow has no device ${device} here, its library found ${found} only: see docs/engines.md`,

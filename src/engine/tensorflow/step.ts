@@ -61,23 +61,32 @@ export function trainingStep(program: TrainingProgram, state: TensorflowState): 
         outputs: values(outputs),
         gradients: values(gradients) as Map<string, Float32Array>,
       })),
-    dispose: life.end,
+    dispose: () => life.end(),
   };
 }
 
-/** A forward pass over `state`. */
-export function inferenceStep(program: InferenceProgram, state: TensorflowState): InferenceStep {
+/**
+ * A forward pass over `state` as it is at every run, or over `frozen` tensors, which become its own.
+ */
+export function inferenceStep(
+  program: InferenceProgram,
+  state: TensorflowState,
+  frozen?: ReadonlyMap<string, Tensor>,
+): InferenceStep {
   const life = lifetime();
+  const { specs } = state;
+  const forget = () => {
+    for (const tensor of frozen?.values() ?? []) tensor.dispose();
+  };
   return {
     run: (inputs) =>
       turn(() => {
         life.check();
-        const owned = TensorflowState.of(state);
-        const tensors = new Map([...owned.tensors(), ...given(inputs, program.inputs)]);
-        const [parameters, batch] = [pick(tensors, owned.specs), pick(tensors, program.inputs)];
+        const parameters = frozen ?? pick(TensorflowState.of(state).tensors(), specs);
+        const batch = pick(new Map(given(inputs, program.inputs)), program.inputs);
         return values(program.run({ parameters, inputs: batch }));
       }),
-    dispose: life.end,
+    dispose: () => life.end(forget),
   };
 }
 
@@ -106,8 +115,9 @@ function lifetime() {
     check: () => {
       if (ended) throw new EngineError('internal: the compiled step was disposed of');
     },
-    end: () =>
+    end: (last = () => {}) =>
       turn(() => {
+        if (!ended) last();
         ended = true;
       }),
   };

@@ -39,6 +39,8 @@ export interface ClassListing {
 export interface DataListing {
   readonly splits: readonly SplitListing[];
   readonly classes: readonly ClassListing[];
+  /** What else to know of the files, a line each. */
+  readonly notes: readonly string[];
   /** Why nothing can be trained on these splits together, in one line; null when it can. */
   readonly problem: string | null;
 }
@@ -76,7 +78,8 @@ export async function listData(settings: { readonly data: DataConfig; readonly s
     train: counts.get('train')?.[index] ?? null,
     test: counts.get('test')?.[index] ?? null,
   }));
-  return { splits, classes, problem: problemOf(datasets, data) };
+  const notes = datasets.flatMap(({ source }) => source.notes ?? []);
+  return { splits, classes, notes, problem: problemOf(datasets, data) };
 }
 
 function problemOf([train, test]: readonly Dataset[], data: DataConfig): string | null {

@@ -6,6 +6,7 @@ import type { DataConfig } from '../../config/index.js';
 import { type Dataset, openData } from '../../data/index.js';
 import { type Measured, type MeasureJob, measureSpec } from '../../data/measure.js';
 import { recordName } from '../../data/records.js';
+import { warnOfFiles } from '../broken-images.js';
 import type { StageContext } from '../context.js';
 import type { Split } from './list.js';
 
@@ -30,7 +31,7 @@ export interface DataStatistics {
   readonly name: string;
   /** In use. */
   readonly images: number;
-  /** Images that were looked at. */
+  /** Images that were looked at and could be read. */
   readonly measured: number;
   /** Images that cannot be read, and samples that lack an image or a class: how many, and the first thousand of them. */
   readonly broken: { readonly count: number; readonly images: readonly { name: string; reason: string }[] };
@@ -70,6 +71,7 @@ export async function measureData(
   context.emit({ type: 'phase', text: `opening the ${split} split` });
   const dataset = await openData({ ...data, on_broken: 'skip' }, split, { seed });
   const indices = spreadOver(dataset.indices, limit ?? dataset.indices.length);
+  warnOfFiles([dataset], context);
   context.emit({ type: 'phase', text: `measuring ${indices.length} images` });
   const sum = new Sum(dataset, indices);
   const threads = Math.min(Math.max(1, data.workers), availableParallelism());
@@ -166,7 +168,7 @@ class Sum {
     return {
       name: source.name,
       images: indices.length,
-      measured: this.#indices.length,
+      measured: this.#read,
       broken: { count: this.#brokenCount, images: this.#broken },
       height: spreadOf(heights),
       width: spreadOf(widths),

@@ -5,7 +5,9 @@ import { InterruptedError, ResumeError, WaveError } from '../../base/errors.js';
 import { explainIoError } from '../../base/io-error.js';
 import { makeFolder } from '../../base/make-folder.js';
 import type { StageContext } from '../context.js';
+import type { Telling } from '../device.js';
 import { runFolder } from '../run-folder.js';
+import { withDevices } from './devices.js';
 import { Hashes } from './hashes.js';
 import { resumable } from './judge.js';
 import { Planner, type Selection, type Step } from './plan.js';
@@ -16,9 +18,15 @@ import { type Pipeline, sourceStage, taskName } from './tasks.js';
 /**
  * What {@link runPipeline} would do. Writes nothing.
  *
+ * @param telling hears which device was chosen where settings say `auto`
  * @throws ConfigError, DataError, CheckpointError
  */
-export async function planPipeline(pipeline: Pipeline, selection: Selection = {}): Promise<TaskReport[]> {
+export async function planPipeline(
+  asked: Pipeline,
+  selection: Selection = {},
+  telling: Telling = { emit: () => {} },
+): Promise<TaskReport[]> {
+  const pipeline = await withDevices(asked, telling);
   const steps = await planAll(pipeline, new Planner(pipeline, selection));
   return steps.map(taskReport);
 }
@@ -36,10 +44,11 @@ async function planAll({ tasks }: Pipeline, planner: Planner): Promise<Step[]> {
  * @throws what the stages throw, with the stage named in front; InterruptedError when `context.signal` was aborted.
  */
 export async function runPipeline(
-  pipeline: Pipeline,
+  asked: Pipeline,
   context: StageContext,
   selection: Selection = {},
 ): Promise<PipelineReport> {
+  const pipeline = await withDevices(asked, context);
   const hashes = new Hashes();
   const preview = new Planner(pipeline, selection, hashes);
   context.emit({ type: 'phase', text: 'checking what is up to date' });
