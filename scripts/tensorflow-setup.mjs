@@ -64,6 +64,8 @@ console.log(tf.getBackend(), product.dataSync().join());
 `;
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+/** Where this Node is installed. */
+const nodeFolder = join(dirname(process.execPath), '..');
 const { cuda } = options();
 const wheel = cuda ? 'tensorflow' : 'tensorflow-cpu';
 const label = `${wheel} ${TENSORFLOW_VERSION}`;
@@ -89,6 +91,7 @@ if (built !== undefined) {
   restore();
   fail('node-gyp cannot build the binding', built);
 }
+buildQuiet();
 const problem = trial();
 if (problem !== undefined) {
   restore();
@@ -197,12 +200,18 @@ function build() {
     node_napi_label: `napi-v${NAPI}`,
   };
   // Most installations of Node have the headers beside it: then nothing is fetched.
-  const prefix = join(dirname(process.execPath), '..');
-  const headers = existsSync(join(prefix, 'include/node/node_api.h')) ? { nodedir: prefix } : {};
+  const headers = existsSync(join(nodeFolder, 'include/node/node_api.h')) ? { nodedir: nodeFolder } : {};
   const flags = Object.entries({ ...settings, ...headers }).map(([name, value]) => `--${name}=${value}`);
   const said = run(process.execPath, [gyp, 'rebuild', ...flags], { cwd: home });
   rmSync(join(home, 'build'), { recursive: true, force: true });
   return said;
+}
+
+/** What keeps the library's greeting off stderr. Where it cannot be built, the engine greets and works. */
+function buildQuiet() {
+  const source = fileURLToPath(new URL('tensorflow-quiet.c', import.meta.url));
+  const out = ['-o', join(deps, 'quiet.node')];
+  runs('gcc', ['-shared', '-fPIC', '-O1', `-I${join(nodeFolder, 'include/node')}`, ...out, source]);
 }
 
 /** Computes a product in a process of its own. @returns what is wrong, or undefined */
