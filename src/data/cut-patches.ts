@@ -1,13 +1,12 @@
 /** The kernel that cuts RGB images into patches (patches.wat), and the memory that it works on. */
-import { readFileSync } from 'node:fs';
+import { KernelMemory } from '../base/kernel-memory.js';
 
 type Cut = (from: number, step: number, width: number, patch: number, table: number, out: number) => void;
 
-const PAGE = 65_536;
 /** Bytes of the table `[3, 256]`, which lies in front. */
 const TABLE_BYTES = 3 * 256 * 4;
 
-let opened: { readonly memory: WebAssembly.Memory; readonly cut: Cut } | undefined;
+const memory = new KernelMemory<{ readonly cut: Cut }>(new URL('./patches.wasm', import.meta.url));
 
 /**
  * Cuts an image into patches, mirrored and normalised on the way.
@@ -26,28 +25,13 @@ export function cutPatches(
   const image = TABLE_BYTES;
   const out = (image + pixels.length + 15) & ~15;
   const [columns, values] = [width / patch, 3 * patch * patch];
-  const { memory, cut } = open(out + columns * values * 4);
-  new Float32Array(memory.buffer, 0, table.length).set(table);
-  new Uint8Array(memory.buffer).set(pixels, image);
-  const patches = Array.from(
-    { length: columns },
-    (_, x) => new Float32Array(memory.buffer, out + x * values * 4, values),
-  );
+  const { kernels, buffer } = memory.open(out + columns * values * 4);
+  new Float32Array(buffer, 0, table.length).set(table);
+  new Uint8Array(buffer).set(pixels, image);
+  const patches = Array.from({ length: columns }, (_, x) => new Float32Array(buffer, out + x * values * 4, values));
   const first = image + (flip ? (width - 1) * 3 : 0);
   for (let y = 0; y < height; y += patch) {
-    cut(first + y * width * 3, flip ? -3 : 3, width, patch, 0, out);
+    kernels.cut(first + y * width * 3, flip ? -3 : 3, width, patch, 0, out);
     for (let x = 0; x < columns; x++) write(patches[x], (y / patch) * columns + x);
   }
-}
-
-function open(bytes: number) {
-  if (!opened) {
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: PAGE });
-    const module = new WebAssembly.Module(readFileSync(new URL('./patches.wasm', import.meta.url)));
-    const { cut } = new WebAssembly.Instance(module, { host: { memory } }).exports as { cut: Cut };
-    opened = { memory, cut };
-  }
-  const missing = bytes - opened.memory.buffer.byteLength;
-  if (missing > 0) opened.memory.grow(Math.ceil(missing / PAGE));
-  return opened;
 }

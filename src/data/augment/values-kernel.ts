@@ -1,5 +1,5 @@
 /** The kernels that change the values of a picture (values.wat), and the memory that they work on. */
-import { readFileSync } from 'node:fs';
+import { KernelMemory } from '../../base/kernel-memory.js';
 import type { Picture } from '../picture.js';
 
 interface Kernels {
@@ -18,13 +18,12 @@ interface Kernels {
   ): void;
 }
 
-const PAGE = 65_536;
 /** Where a picture begins, behind room for tables. */
 const AT_PICTURE = 1024;
 /** Bytes behind a picture that kernels may touch. */
 const MARGIN = 16;
 
-let opened: { readonly memory: WebAssembly.Memory; readonly kernels: Kernels } | undefined;
+const memory = new KernelMemory<Kernels>(new URL('./values.wasm', import.meta.url));
 
 /**
  * Replaces every value, in place.
@@ -75,16 +74,8 @@ export function sharpen({ data, height, width, channels }: Picture, factor: numb
  * @param more bytes that are needed behind it
  */
 function open(data: Uint8Array, more = 0): { readonly kernels: Kernels; readonly all: Uint8Array } {
-  if (!opened) {
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: PAGE });
-    const module = new WebAssembly.Module(readFileSync(new URL('./values.wasm', import.meta.url)));
-    const kernels = new WebAssembly.Instance(module, { host: { memory } }).exports as unknown as Kernels;
-    opened = { memory, kernels };
-  }
-  const { memory, kernels } = opened;
-  const missing = AT_PICTURE + data.length + more + 2 * MARGIN - memory.buffer.byteLength;
-  if (missing > 0) memory.grow(Math.ceil(missing / PAGE));
-  const all = new Uint8Array(memory.buffer);
+  const { kernels, buffer } = memory.open(AT_PICTURE + data.length + more + 2 * MARGIN);
+  const all = new Uint8Array(buffer);
   all.set(data, AT_PICTURE);
   return { kernels, all };
 }

@@ -1,5 +1,5 @@
 /** The kernel of affine maps of RGB pictures (warp.wat), and the memory that it works on. */
-import { readFileSync } from 'node:fs';
+import { KernelMemory } from '../../base/kernel-memory.js';
 import type { Picture } from '../picture.js';
 import type { TapFilter } from './taps.js';
 
@@ -18,11 +18,10 @@ type Warp = (
   keeps: number,
 ) => void;
 
-const PAGE = 65_536;
 /** What the kernel is told of maps that leave pixels in their row, or in their column. */
 const KEEPS = { none: 0, rows: 1, columns: 2 };
 
-let opened: { readonly memory: WebAssembly.Memory; readonly warp: Warp } | undefined;
+const memory = new KernelMemory<{ readonly warp: Warp }>(new URL('./warp.wasm', import.meta.url));
 
 /**
  * Maps a picture of three channels.
@@ -37,24 +36,12 @@ export function warpColours(
   out: Uint8Array,
 ): void {
   const to = (data.length + 16) & ~15;
-  const { memory, warp } = open(to + out.length);
-  const all = new Uint8Array(memory.buffer);
+  const { kernels, buffer } = memory.open(to + out.length);
+  const all = new Uint8Array(buffer);
   all.set(data);
   all.set(out, to);
   const [a, b, c, d, e, f] = map;
   const keeps = d === 0 && e === 1 && f === 0 ? KEEPS.rows : a === 1 && b === 0 && c === 0 ? KEEPS.columns : KEEPS.none;
-  warp(0, to, width, height, a, b, c, d, e, f, filter === 'bicubic' ? 1 : 0, keeps);
+  kernels.warp(0, to, width, height, a, b, c, d, e, f, filter === 'bicubic' ? 1 : 0, keeps);
   out.set(all.subarray(to, to + out.length));
-}
-
-function open(bytes: number) {
-  if (!opened) {
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: PAGE });
-    const module = new WebAssembly.Module(readFileSync(new URL('./warp.wasm', import.meta.url)));
-    const { warp } = new WebAssembly.Instance(module, { host: { memory } }).exports as { warp: Warp };
-    opened = { memory, warp };
-  }
-  const missing = bytes - opened.memory.buffer.byteLength;
-  if (missing > 0) opened.memory.grow(Math.ceil(missing / PAGE));
-  return opened;
 }

@@ -3,7 +3,7 @@
  * the whole image, its threads, and the transforms and colours of all that lies outside of the piece; and it runs in the
  * thread that asks, so that loader threads do not wait for one another.
  */
-import { readFileSync } from 'node:fs';
+import { KernelMemory } from '../../base/kernel-memory.js';
 import type { Picture } from '../decode.js';
 import type { Box } from '../picture.js';
 import { fillCodeTable, TABLE_BYTES } from './code-table.js';
@@ -38,7 +38,8 @@ interface Kernels {
   grey(y: number, out: number, end: number): void;
 }
 
-const PAGE = 65_536;
+/** Bytes behind everything, which kernels that read ahead may touch. */
+const ROOM_BEHIND = 65_536;
 /** Larger pieces and files are left to the image library: the memory of the kernels is never given back. */
 const MOST_PIXELS = 2 ** 23;
 const MOST_BYTES = 2 ** 24;
@@ -58,7 +59,9 @@ const AT_QUANTS = 1024;
 const AT_TABLES = 2048;
 const AT_REST = AT_TABLES + 6 * TABLE_BYTES;
 
-let opened: { readonly memory: WebAssembly.Memory; readonly kernels: Kernels } | undefined;
+const memory = new KernelMemory<Kernels>(
+  ...['entropy', 'transform', 'colour'].map((name) => new URL(`./${name}.wasm`, import.meta.url)),
+);
 
 /** The units of an image that a piece needs, as ranges of columns and rows. */
 interface Units {
@@ -112,10 +115,10 @@ export function decodeJpeg(bytes: Uint8Array, header: JpegHeader, wanted: Box): 
   });
   const wideRows = [take(width + MARGIN), take(width + MARGIN)] as const;
   const out = take(width * 3 * wanted.height);
-  const { memory, kernels } = open(place.end + PAGE);
+  const { kernels, buffer } = memory.open(place.end + ROOM_BEHIND);
 
-  const all = new Uint8Array(memory.buffer);
-  if (!setTables(memory, header)) return undefined;
+  const all = new Uint8Array(buffer);
+  if (!setTables(buffer, header)) return undefined;
   all.set(bytes.subarray(header.scan), file);
   const found = kernels.unstuff(file, file + length, stream, list, pieces);
   if (found === 0) return undefined;
@@ -132,22 +135,6 @@ export function decodeJpeg(bytes: Uint8Array, header: JpegHeader, wanted: Box): 
   paint(kernels, planes, { box, lastRow: header.height - 1 - shift.top, wideRows, out });
   const data = all.subarray(out, out + width * 3 * wanted.height);
   return { picture: { data, height: wanted.height, width, channels: 3 }, top: wanted.top, left };
-}
-
-/** The memory, with at least so many bytes, and the kernels on it. */
-function open(bytes: number): { readonly memory: WebAssembly.Memory; readonly kernels: Kernels } {
-  if (!opened) {
-    const memory = new WebAssembly.Memory({ initial: 1, maximum: PAGE });
-    const exported = ['entropy', 'transform', 'colour'].map((name) => {
-      const module = new WebAssembly.Module(readFileSync(new URL(`./${name}.wasm`, import.meta.url)));
-      return new WebAssembly.Instance(module, { host: { memory } }).exports;
-    });
-    opened = { memory, kernels: Object.assign({}, ...exported) as Kernels };
-    new Uint8Array(memory.buffer).set(PLACES, AT_PLACES);
-  }
-  const missing = bytes - opened.memory.buffer.byteLength;
-  if (missing > 0) opened.memory.grow(Math.ceil(missing / PAGE));
-  return opened;
 }
 
 /** Colours are enlarged with the help of their neighbours: one pixel of theirs on every side of the piece. */
@@ -169,7 +156,8 @@ function unitRows({ components, height }: JpegHeader): number {
 }
 
 /** Puts codes, factors and the plan of a unit where the kernels expect them; false if a code is none. */
-function setTables({ buffer }: WebAssembly.Memory, { components }: JpegHeader): boolean {
+function setTables(buffer: ArrayBuffer, { components }: JpegHeader): boolean {
+  new Uint8Array(buffer).set(PLACES, AT_PLACES);
   const plan = new Int32Array(buffer, AT_PLAN, 256 / 4);
   const blocks = components.reduce((sum, { across, down }) => sum + across * down, 0);
   let block = 0;
