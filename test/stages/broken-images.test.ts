@@ -7,21 +7,12 @@ import { BrokenImages, BrokenImagesOfRun } from '#wave/stages/broken-images.js';
 import { finetune, finetuneSchema } from '#wave/stages/finetune.js';
 import { pretrain } from '#wave/stages/pretrain.js';
 import { datasetOf, patternSource } from '../data/helpers.js';
-import { folderIn, image, warnings } from './folder-support.js';
+import { folderData as data, folderIn, image, warnings } from './folder-support.js';
 import { context, pico } from './support.js';
 
 const root = mkdtempSync(join(tmpdir(), 'wave-broken-images-'));
 afterAll(() => rmSync(root, { recursive: true }));
 const folder = folderIn(root);
-
-const data = (train: string, test: string, more: object = {}) => ({
-  source: 'folder',
-  train: { folder: train },
-  test: { folder: test },
-  image: 16,
-  on_broken: 'skip',
-  ...more,
-});
 
 describe('a training whose batches are single images, in parts', () => {
   it('goes on when images cannot be read', async () => {

@@ -19,7 +19,7 @@ import { finetune, finetuneSchema } from '#wave/stages/finetune.js';
 import { dataFiles } from '#wave/stages/pipeline/data-files.js';
 import { Hashes } from '#wave/stages/pipeline/hashes.js';
 import { pretrain } from '#wave/stages/pretrain.js';
-import { folderIn, image, warnings } from './folder-support.js';
+import { folderData as data, folderIn, image, warnings } from './folder-support.js';
 import { context, pico } from './support.js';
 
 const root = mkdtempSync(join(tmpdir(), 'wave-data-sources-'));
@@ -34,14 +34,6 @@ beforeAll(() => {
   paths.three = folder('three', ['cat', 'dog', 'owl'], 8);
 });
 
-const data = (train: string, test: string, more: object = {}) => ({
-  source: 'folder',
-  train: { folder: train },
-  test: { folder: test },
-  image: 16,
-  on_broken: 'skip',
-  ...more,
-});
 /** All 18 images of the training split are in the three batches of an epoch. */
 const train = { epochs: 2, batch: 6, log_every: 100 };
 const settings = (block: object) => pico({ data: block, train, eval: { batch: 8 } });

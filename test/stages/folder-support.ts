@@ -22,3 +22,13 @@ export const folderIn =
 
 export const warnings = ({ events }: TestContext) =>
   events.flatMap((event) => (event.type === 'warning' ? [event.text] : []));
+
+/** The block `data:` of two folders, whose images of 16 pixels may be broken. */
+export const folderData = (train: string, test: string, more: object = {}) => ({
+  source: 'folder',
+  train: { folder: train },
+  test: { folder: test },
+  image: 16,
+  on_broken: 'skip',
+  ...more,
+});
