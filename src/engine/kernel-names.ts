@@ -19,14 +19,14 @@ export const ADD_BIAS = 'WaveAddBias';
 /** Sums of the columns of a matrix. Input x `[rows, columns]`; output `[columns]`. */
 export const COLUMN_SUMS = 'WaveColumnSums';
 /**
- * Layer norm, linear layer, exact GELU, linear layer. Inputs x, scale, shift, w1, b1, w2, b2; attribute epsilon; outputs y
- * and what its gradient takes beside.
+ * Layer norm, linear layer, exact GELU, linear layer. Inputs x, scale, shift, w1, b1, w2, b2; attributes epsilon and
+ * learning; outputs y and, if learning is 1, what its gradient takes beside.
  */
 export const MLP_BRANCH = 'WaveMlpBranch';
 export const MLP_BRANCH_GRADIENT = 'WaveMlpBranchGradient';
 /**
  * Layer norm, self-attention, output projection. Inputs x, scale, shift, weight, bias, projection, projectionBias;
- * attributes epsilon, batch, heads, queries; outputs y and what its gradient takes beside.
+ * attributes epsilon, batch, heads, queries and learning; outputs y and, if learning is 1, what its gradient takes beside.
  */
 export const ATTENTION_BRANCH = 'WaveAttentionBranch';
 export const ATTENTION_BRANCH_GRADIENT = 'WaveAttentionBranchGradient';

@@ -1,7 +1,7 @@
 /** The self-attention of a pre-norm transformer block: layer norm, attention of several heads, output projection. */
 import { ATTENTION_BRANCH, ATTENTION_BRANCH_GRADIENT } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
-import { hasKernel, runKernelMany } from './kernels.js';
+import { hasKernel, runKernel, runKernelMany } from './kernels.js';
 import { layerNorm, type Norm } from './layer-norm.js';
 import { type Linear, linear } from './linear.js';
 import { type AttentionSizes, selfAttention } from './self-attention.js';
@@ -19,11 +19,17 @@ export function attentionBranch(x: Tensor, norm: Norm, qkv: Linear, projection: 
     const normal = layerNorm(x, norm.scale, norm.bias, norm.epsilon);
     return linear(selfAttention(normal, qkv.weight, qkv.bias, sizes), projection.weight, projection.bias);
   }
+  const attributes = { epsilon: norm.epsilon, ...sizes };
+  if (!tf.engine().isTapeOn()) {
+    const given = { x, scale: norm.scale, shift: norm.bias, weight: qkv.weight, bias: qkv.bias };
+    const parts = { projection: projection.weight, projectionBias: projection.bias };
+    return runKernel(ATTENTION_BRANCH, { ...given, ...parts }, attributes);
+  }
   const op = tf.customGrad((...parameters) => {
     const save = parameters.pop() as unknown as (tensors: Tensor[]) => void;
     const [input, scale, shift, weight, bias, out, outBias] = parameters as Tensor[];
     const given = { x: input, scale, shift, weight, bias, projection: out, projectionBias: outBias };
-    const [y, ...kept] = runKernelMany(ATTENTION_BRANCH, given, { epsilon: norm.epsilon, ...sizes });
+    const [y, ...kept] = runKernelMany(ATTENTION_BRANCH, given, { ...attributes, learning: 1 });
     save([scale, shift, weight, bias, out, ...kept]);
     return {
       value: y,

@@ -2,7 +2,7 @@
 import { MLP_BRANCH, MLP_BRANCH_GRADIENT } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
 import { gelu } from './gelu.js';
-import { hasKernel, runKernelMany } from './kernels.js';
+import { hasKernel, runKernel, runKernelMany } from './kernels.js';
 import { layerNorm, type Norm } from './layer-norm.js';
 import { type Linear, linear } from './linear.js';
 
@@ -19,18 +19,23 @@ export function mlpBranch(x: Tensor, norm: Norm, first: Linear, second: Linear):
     const normal = layerNorm(x, norm.scale, norm.bias, norm.epsilon);
     return linear(gelu(linear(normal, first.weight, first.bias)), second.weight, second.bias);
   }
+  const attributes = { epsilon: norm.epsilon };
+  if (!tf.engine().isTapeOn()) {
+    const given = { x, scale: norm.scale, shift: norm.bias, w1: first.weight, b1: first.bias };
+    return runKernel(MLP_BRANCH, { ...given, w2: second.weight, b2: second.bias }, attributes);
+  }
   const op = tf.customGrad((...parameters) => {
     const save = parameters.pop() as unknown as (tensors: Tensor[]) => void;
     const [input, scale, shift, w1, b1, w2, b2] = parameters as Tensor[];
     const given = { x: input, scale, shift, w1, b1, w2, b2 };
-    const [y, ...kept] = runKernelMany(MLP_BRANCH, given, { epsilon: norm.epsilon });
+    const [y, ...kept] = runKernelMany(MLP_BRANCH, given, { ...attributes, learning: 1 });
     save([scale, shift, w1, b1, ...kept]);
     return {
       value: y,
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [sScale, sShift, sw1, sb1, normal, inverse, v, open, hidden, folded1, folded2] = saved;
+        const [sScale, sShift, sw1, sb1, normal, inverse, slope, hidden, folded1, folded2] = saved;
         const weights = { scale: sScale, shift: sShift, w1: sw1, b1: sb1, first: folded1, second: folded2 };
-        return runKernelMany(MLP_BRANCH_GRADIENT, { dy, ...weights, normal, inverse, v, open, hidden });
+        return runKernelMany(MLP_BRANCH_GRADIENT, { dy, ...weights, normal, inverse, slope, hidden });
       },
     };
   });

@@ -27,7 +27,7 @@ function split3(t: Scratch, x: Value): [Value, Value, Value] {
 }
 
 export function registerAttention(): void {
-  registerTensorflowKernel(ATTENTION_BRANCH, (inputs, { epsilon, batch, heads, queries }, t) => {
+  registerTensorflowKernel(ATTENTION_BRANCH, (inputs, { epsilon, batch, heads, queries, learning }, t) => {
     const { x, scale, shift, weight, bias, projection, projectionBias } = inputs;
     const factor = t.number(Math.sqrt(heads / (x.shape[1] as number)));
     const { normal, inverse } = normalise(t, x, epsilon);
@@ -44,6 +44,7 @@ export function registerAttention(): void {
     const rows = toRows(t, attended);
     const passed = t.add(projectionBias, timesVector(t, projection, valueBias));
     const y = t.addBias(t.matMul(rows, projection, false, true), passed);
+    if (!learning) return [y];
     return [y, normal, inverse, wq, wk, wv, valueBias, q, k, v, weights, attended, rows];
   });
   registerTensorflowKernel(ATTENTION_BRANCH_GRADIENT, (inputs, { batch, heads, queries }, t) => {

@@ -10,7 +10,7 @@ import { registerTensorflowKernel } from './register.js';
 const LOG_SLOPE = Math.log(2 / Math.sqrt(Math.PI));
 
 export function registerMlp(): void {
-  registerTensorflowKernel(MLP_BRANCH, ({ x, scale, shift, w1, b1, w2, b2 }, { epsilon }, t) => {
+  registerTensorflowKernel(MLP_BRANCH, ({ x, scale, shift, w1, b1, w2, b2 }, { epsilon, learning }, t) => {
     const half = t.number(Math.SQRT1_2);
     const { normal, inverse } = normalise(t, x, epsilon);
     const whole = fold(t, { scale, shift, weight: w1, bias: b1 });
@@ -20,16 +20,17 @@ export function registerMlp(): void {
     const open = t.add(t.plain('Erf', v), t.number(1));
     const hidden = t.mul(v, open);
     const y = t.addBias(t.matMul(hidden, second, false, true), b2);
-    return [y, normal, inverse, v, open, hidden, first, second];
+    if (!learning) return [y];
+    // d/dv v (1 + erf(v)) = 1 + erf(v) + v * 2 / sqrt(pi) * exp(-v^2), made while v is in the processor's cache.
+    const density = t.plain('Exp', t.sub(t.number(LOG_SLOPE), t.plain('Square', v)));
+    const slope = t.add(open, t.mul(v, density));
+    return [y, normal, inverse, slope, hidden, first, second];
   });
   registerTensorflowKernel(MLP_BRANCH_GRADIENT, (inputs, _, t) => {
-    const { dy, scale, shift, w1, b1, normal, inverse, v, open, hidden, first, second } = inputs;
+    const { dy, scale, shift, w1, b1, normal, inverse, slope, hidden, first, second } = inputs;
     const half = t.number(Math.SQRT1_2);
     const db2 = t.columnSums(dy);
     const dw2 = t.mul(t.matMul(dy, hidden, true, false), half);
-    // d/dv v (1 + erf(v)) = 1 + erf(v) + v * 2 / sqrt(pi) * exp(-v^2)
-    const density = t.plain('Exp', t.sub(t.number(LOG_SLOPE), t.plain('Square', v)));
-    const slope = t.add(open, t.mul(v, density));
     const dv = t.mul(slope, t.matMul(dy, second));
     const db1 = t.mul(t.columnSums(dv), half);
     const dFirst = t.mul(t.matMul(dv, normal, true, false), half);
