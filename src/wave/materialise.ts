@@ -66,13 +66,14 @@ function kindWeights(
   const templates = tf.reshape(get(TEMPLATES + kind.name), [count, -1]);
   const scalers = get(SCALERS + kind.name);
   const order = arrange(shape, layout.kronecker, arrangement);
-  const build = (columns: Tensor, together: number): Tensor => {
-    const product = tf.reshape(outerSum(columns, templates), [together, ...order.from]);
-    const turned = tf.transpose(product, [0, ...order.permutation.map((axis) => axis + 1)]);
-    return tf.reshape(turned, [together, ...full]);
+  /** @param together the number of tensors if the result has an axis for them */
+  const build = (columns: Tensor, ...together: number[]): Tensor => {
+    const product = tf.reshape(outerSum(columns, templates), [...together, ...order.from]);
+    const axes = order.permutation.map((axis) => axis + together.length);
+    return tf.reshape(tf.transpose(product, [...together.keys(), ...axes]), [...together, ...full]);
   };
   if (kind.isMatrix) {
-    return layerByLayer(scalers, layers).map((own) => tf.reshape(build(tf.reshape(own, [count, -1]), 1), [...full]));
+    return layerByLayer(scalers, layers).map((own) => build(tf.reshape(own, [count, -1])));
   }
   const entries = scalers.size / (layers * count);
   const stacked = tf.transpose(tf.reshape(scalers, [layers, count, entries]), [1, 0, 2]);

@@ -1,7 +1,9 @@
 /** All kernels of the suite that the tensorflow backend has. */
 import { registerAttention } from './attention.js';
 import { registerLinear } from './linear.js';
+import { registerMatMul } from './matmul.js';
 import { registerMlp } from './mlp.js';
+import { registerShape } from './shape.js';
 
 let registered = false;
 
@@ -9,5 +11,5 @@ let registered = false;
 export function registerKernels(): void {
   if (registered) return;
   registered = true;
-  for (const register of [registerAttention, registerLinear, registerMlp]) register();
+  for (const register of [registerAttention, registerLinear, registerMatMul, registerMlp, registerShape]) register();
 }

@@ -1,0 +1,11 @@
+/** Products of matrices. tfjs's own take the detour over a batch of one, with a reshape for each operand and the result. */
+import { GEMM } from '../../kernel-names.js';
+import { registerTensorflowKernel } from './register.js';
+
+export function registerMatMul(): void {
+  registerTensorflowKernel(GEMM, ({ a, b, c }, { transposeA, transposeB, alpha }, t) => {
+    const product = t.matMul(a, b, Boolean(transposeA), Boolean(transposeB));
+    const scaled = alpha === 1 ? product : t.mul(product, t.number(alpha));
+    return [c === undefined ? scaled : t.add(scaled, c)];
+  });
+}
