@@ -28,6 +28,8 @@ const typed = () => [attribute.float32('T')];
 /** Runs operators and frees what they have made. To be used with TensorFlow as tfjs's backend. */
 export class Scratch {
   readonly #made = new Set<Output>();
+  /** Values that the next operator on them frees. */
+  readonly #ending = new Set<Output>();
 
   /** Inputs of a kernel, by name. */
   values<Name extends string>(tensors: Readonly<Record<Name, TensorInfo>>): Record<Name, Value> {
@@ -58,13 +60,34 @@ export class Scratch {
     const { binding } = native();
     for (const { id } of this.#made) binding.deleteTensor(id);
     this.#made.clear();
+    this.#ending.clear();
+  }
+
+  /**
+   * `value`, to be freed by the operator that it is given to: what comes next is then written where the processor's cache
+   * still is. A value that the kernel returns must not be marked; one that this scratch has not made stays as it is.
+   */
+  last(value: Value): Value {
+    if (this.#made.has(value as Output)) this.#ending.add(value as Output);
+    return value;
   }
 
   run(operator: string, inputs: readonly Value[], given: readonly OpAttribute[], outputs = 1): Value[] {
+    const { binding } = native();
     const ids = inputs.map(({ id }) => id);
-    const made = native().binding.executeOp(operator, given, ids, outputs);
+    const made = binding.executeOp(operator, given, ids, outputs);
     for (const value of made) this.#made.add(value);
+    if (this.#ending.size > 0) this.#end(inputs as readonly Output[]);
     return made;
+  }
+
+  #end(inputs: readonly Output[]): void {
+    const { binding } = native();
+    for (const value of inputs) {
+      if (!this.#ending.delete(value)) continue;
+      this.#made.delete(value);
+      binding.deleteTensor(value.id);
+    }
   }
 
   /** An operator of one output whose only attribute is the element type. */

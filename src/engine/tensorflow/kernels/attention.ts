@@ -10,16 +10,16 @@ import type { Scratch, Value } from '../scratch.js';
 import { fold, normalise, normaliseGradient, outer, timesVector, unfold, vectorTimes } from './norm.js';
 import { registerTensorflowKernel } from './register.js';
 
-/** Rows `[tokens * batch, width]` as `[batch, heads, tokens, head size]`. */
+/** Rows `[tokens * batch, width]`, which are freed, as `[batch, heads, tokens, head size]`. */
 function toHeads(t: Scratch, rows: Value, batch: number, heads: number): Value {
   const size = (rows.shape[1] as number) / heads;
-  return t.transpose(t.reshape(rows, [-1, batch, heads, size]), [1, 2, 0, 3]);
+  return t.transpose(t.last(t.reshape(t.last(rows), [-1, batch, heads, size])), [1, 2, 0, 3]);
 }
 
 /** `[batch, heads, tokens, head size]` as rows `[tokens * batch, width]`. */
 function toRows(t: Scratch, x: Value): Value {
   const [, heads, , size] = x.shape as [number, number, number, number];
-  return t.reshape(t.transpose(x, [2, 0, 1, 3]), [-1, heads * size]);
+  return t.reshape(t.last(t.transpose(x, [2, 0, 1, 3])), [-1, heads * size]);
 }
 
 function split3(t: Scratch, x: Value): [Value, Value, Value] {
@@ -36,14 +36,14 @@ export function registerAttention(): void {
     const [queryBias, , valueBias] = split3(t, folded.bias);
     const wq = t.mul(wholeQuery, factor);
     const asked = t.firstRows(normal, queries * batch);
-    const q = toHeads(t, t.addBias(t.matMul(asked, wq, false, true), t.mul(queryBias, factor)), batch, heads);
+    const q = toHeads(t, t.addBias(t.last(t.matMul(asked, wq, false, true)), t.mul(queryBias, factor)), batch, heads);
     const k = toHeads(t, t.matMul(normal, wk, false, true), batch, heads);
     const v = toHeads(t, t.matMul(normal, wv, false, true), batch, heads);
-    const weights = t.plain('Softmax', t.batchMatMul(q, k, false, true));
+    const weights = t.plain('Softmax', t.last(t.batchMatMul(q, k, false, true)));
     const attended = t.batchMatMul(weights, v);
     const rows = toRows(t, attended);
     const passed = t.add(projectionBias, timesVector(t, projection, valueBias));
-    const y = t.addBias(t.matMul(rows, projection, false, true), passed);
+    const y = t.addBias(t.last(t.matMul(rows, projection, false, true)), passed);
     if (!learning) return [y];
     return [y, normal, inverse, wq, wk, wv, valueBias, q, k, v, weights, attended, rows];
   });
@@ -54,12 +54,13 @@ export function registerAttention(): void {
     const dProjectionBias = t.columnSums(dy);
     const dProjection = t.add(t.matMul(dy, rows, true, false), outer(t, dProjectionBias, valueBias));
     const dOut = toHeads(t, t.matMul(dy, projection), batch, heads);
-    const dv = toRows(t, t.batchMatMul(weights, dOut, true, false));
+    const dv = toRows(t, t.last(t.batchMatMul(weights, dOut, true, false)));
     const dWeights = t.batchMatMul(dOut, v, false, true);
     // Row sums of p * dp equal those of out * dOut (Dao et al. 2022, FlashAttention, appendix B), which are smaller.
-    const dScores = t.mul(weights, t.sub(dWeights, t.sum(t.mul(attended, dOut))));
-    const dq = toRows(t, t.batchMatMul(dScores, k));
-    const dk = toRows(t, t.batchMatMul(dScores, q, true, false));
+    const sums = t.sum(t.last(t.mul(attended, t.last(dOut))));
+    const dScores = t.mul(weights, t.last(t.sub(t.last(dWeights), sums)));
+    const dq = toRows(t, t.last(t.batchMatMul(dScores, k)));
+    const dk = toRows(t, t.last(t.batchMatMul(t.last(dScores), q, true, false)));
 
     const asked = t.firstRows(normal, queries * batch);
     const dwq = t.mul(t.matMul(dq, asked, true, false), factor);
@@ -68,8 +69,8 @@ export function registerAttention(): void {
     const dValueBias = vectorTimes(t, dProjectionBias, projection);
     const dBias = t.concat([dQueryBias, t.sub(dQueryBias, dQueryBias), dValueBias]);
     const folded = unfold(t, { scale, shift, weight, bias }, dWeight, dBias);
-    const fromQuery = t.padRows(t.matMul(dq, wq), normal.shape[0] as number);
-    const dNormal = t.addN([fromQuery, t.matMul(dk, wk), t.matMul(dv, wv)]);
+    const fromQuery = t.padRows(t.matMul(t.last(dq), wq), normal.shape[0] as number);
+    const dNormal = t.addN([fromQuery, t.matMul(t.last(dk), wk), t.matMul(t.last(dv), wv)].map((part) => t.last(part)));
     const dx = normaliseGradient(t, dNormal, { normal, inverse });
     return [dx, folded.dScale, folded.dShift, folded.dWeight, dBias, dProjection, dProjectionBias];
   });

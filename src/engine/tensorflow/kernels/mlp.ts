@@ -16,14 +16,17 @@ export function registerMlp(): void {
     const whole = fold(t, { scale, shift, weight: w1, bias: b1 });
     const first = t.mul(whole.weight, half);
     const second = t.mul(w2, half);
-    const v = t.addBias(t.matMul(normal, first, false, true), t.mul(whole.bias, half));
-    const open = t.add(t.plain('Erf', v), t.number(1));
+    const v = t.addBias(t.last(t.matMul(normal, first, false, true)), t.mul(whole.bias, half));
+    const open = t.add(t.last(t.plain('Erf', v)), t.number(1));
+    if (!learning) {
+      const hidden = t.mul(t.last(v), t.last(open));
+      return [t.addBias(t.last(t.matMul(t.last(hidden), second, false, true)), b2)];
+    }
     const hidden = t.mul(v, open);
-    const y = t.addBias(t.matMul(hidden, second, false, true), b2);
-    if (!learning) return [y];
     // d/dv v (1 + erf(v)) = 1 + erf(v) + v * 2 / sqrt(pi) * exp(-v^2), made while v is in the processor's cache.
-    const density = t.plain('Exp', t.sub(t.number(LOG_SLOPE), t.plain('Square', v)));
-    const slope = t.add(open, t.mul(v, density));
+    const density = t.plain('Exp', t.last(t.sub(t.number(LOG_SLOPE), t.last(t.plain('Square', v)))));
+    const slope = t.add(t.last(open), t.last(t.mul(t.last(v), t.last(density))));
+    const y = t.addBias(t.last(t.matMul(hidden, second, false, true)), b2);
     return [y, normal, inverse, slope, hidden, first, second];
   });
   registerTensorflowKernel(MLP_BRANCH_GRADIENT, (inputs, _, t) => {
@@ -31,11 +34,11 @@ export function registerMlp(): void {
     const half = t.number(Math.SQRT1_2);
     const db2 = t.columnSums(dy);
     const dw2 = t.mul(t.matMul(dy, hidden, true, false), half);
-    const dv = t.mul(slope, t.matMul(dy, second));
+    const dv = t.mul(slope, t.last(t.matMul(dy, second)));
     const db1 = t.mul(t.columnSums(dv), half);
     const dFirst = t.mul(t.matMul(dv, normal, true, false), half);
     const folded = unfold(t, { scale, shift, weight: w1, bias: b1 }, dFirst, db1);
-    const dx = normaliseGradient(t, t.matMul(dv, first), { normal, inverse });
+    const dx = normaliseGradient(t, t.matMul(t.last(dv), first), { normal, inverse });
     return [dx, folded.dScale, folded.dShift, folded.dWeight, db1, dw2, db2];
   });
 }

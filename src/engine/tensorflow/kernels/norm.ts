@@ -13,17 +13,18 @@ export interface Normalised {
 /** @param x `[rows, width]` */
 export function normalise(scratch: Scratch, x: Value, epsilon: number): Normalised {
   const centred = scratch.sub(x, scratch.mean(x));
-  const variance = scratch.mean(scratch.plain('Square', centred));
+  const variance = scratch.mean(scratch.last(scratch.plain('Square', centred)));
   const inverse = scratch.plain('Rsqrt', scratch.add(variance, scratch.number(epsilon)));
-  return { normal: scratch.mul(centred, inverse), inverse };
+  return { normal: scratch.mul(scratch.last(centred), inverse), inverse };
 }
 
-/** Gradient of what was normalised. @param dy that of the normalised rows */
+/** Gradient of what was normalised. @param dy that of the normalised rows, which is freed */
 export function normaliseGradient(scratch: Scratch, dy: Value, { normal, inverse }: Normalised): Value {
   // dx = (dy - mean(dy) - y * mean(dy * y)) / sigma, means over the last axis.
-  const along = scratch.mul(normal, scratch.mean(scratch.mul(dy, normal)));
-  const rest = scratch.sub(scratch.sub(dy, scratch.mean(dy)), along);
-  return scratch.mul(rest, inverse);
+  const along = scratch.mul(normal, scratch.mean(scratch.last(scratch.mul(dy, normal))));
+  const centre = scratch.mean(dy);
+  const rest = scratch.sub(scratch.last(scratch.sub(scratch.last(dy), centre)), scratch.last(along));
+  return scratch.mul(scratch.last(rest), inverse);
 }
 
 /** Scale and shift of a layer norm `[width]`, weight `[out, width]` and bias `[out]` of the linear layer behind it. */
