@@ -30,13 +30,13 @@ export function attentionBranch(x: Tensor, norm: Norm, qkv: Linear, projection: 
     const [input, scale, shift, weight, bias, out, outBias] = parameters as Tensor[];
     const given = { x: input, scale, shift, weight, bias, projection: out, projectionBias: outBias };
     const [y, ...kept] = runKernelMany(ATTENTION_BRANCH, given, { ...attributes, learning: 1 });
-    save([scale, shift, weight, bias, out, ...kept]);
+    save([scale, shift, weight, out, ...kept]);
     return {
       value: y,
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [sScale, sShift, sWeight, sBias, sOut, ...activations] = saved;
+        const [sScale, sShift, sWeight, sOut, ...activations] = saved;
         const [normal, inverse, wq, wk, wv, valueBias, q, k, v, weights, attended, rows] = activations;
-        const parts = { scale: sScale, shift: sShift, weight: sWeight, bias: sBias, projection: sOut, wq, wk, wv };
+        const parts = { scale: sScale, shift: sShift, weight: sWeight, projection: sOut, wq, wk, wv };
         const forward = { normal, inverse, valueBias, q, k, v, weights, attended, rows };
         return runKernelMany(ATTENTION_BRANCH_GRADIENT, { dy, ...parts, ...forward }, { ...sizes });
       },

@@ -29,12 +29,12 @@ export function mlpBranch(x: Tensor, norm: Norm, first: Linear, second: Linear):
     const [input, scale, shift, w1, b1, w2, b2] = parameters as Tensor[];
     const given = { x: input, scale, shift, w1, b1, w2, b2 };
     const [y, ...kept] = runKernelMany(MLP_BRANCH, given, { ...attributes, learning: 1 });
-    save([scale, shift, w1, b1, ...kept]);
+    save([scale, shift, w1, ...kept]);
     return {
       value: y,
       gradFunc: (dy: Tensor, saved: Tensor[]) => {
-        const [sScale, sShift, sw1, sb1, normal, inverse, slope, hidden, folded1, folded2] = saved;
-        const weights = { scale: sScale, shift: sShift, w1: sw1, b1: sb1, first: folded1, second: folded2 };
+        const [sScale, sShift, sw1, normal, inverse, slope, hidden, folded1, folded2] = saved;
+        const weights = { scale: sScale, shift: sShift, w1: sw1, first: folded1, second: folded2 };
         return runKernelMany(MLP_BRANCH_GRADIENT, { dy, ...weights, normal, inverse, slope, hidden });
       },
     };

@@ -48,7 +48,7 @@ export function registerAttention(): void {
     return [y, normal, inverse, wq, wk, wv, valueBias, q, k, v, weights, attended, rows];
   });
   registerTensorflowKernel(ATTENTION_BRANCH_GRADIENT, (inputs, { batch, heads, queries }, t) => {
-    const { dy, scale, shift, weight, bias, projection } = inputs;
+    const { dy, scale, shift, weight, projection } = inputs;
     const { normal, inverse, wq, wk, wv, valueBias, q, k, v, weights, attended, rows } = inputs;
     const factor = t.number(Math.sqrt(heads / (normal.shape[1] as number)));
     const dProjectionBias = t.columnSums(dy);
@@ -68,7 +68,7 @@ export function registerAttention(): void {
     const dQueryBias = t.mul(t.columnSums(dq), factor);
     const dValueBias = vectorTimes(t, dProjectionBias, projection);
     const dBias = t.concat([dQueryBias, t.sub(dQueryBias, dQueryBias), dValueBias]);
-    const folded = unfold(t, { scale, shift, weight, bias }, dWeight, dBias);
+    const folded = unfold(t, { scale, shift, weight }, dWeight, dBias);
     const fromQuery = t.padRows(t.matMul(t.last(dq), wq), normal.shape[0] as number);
     const dNormal = t.addN([fromQuery, t.matMul(t.last(dk), wk), t.matMul(t.last(dv), wv)].map((part) => t.last(part)));
     const dx = normaliseGradient(t, dNormal, { normal, inverse });

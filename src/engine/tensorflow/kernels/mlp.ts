@@ -13,10 +13,9 @@ export function registerMlp(): void {
   registerTensorflowKernel(MLP_BRANCH, ({ x, scale, shift, w1, b1, w2, b2 }, { epsilon, learning }, t) => {
     const half = t.number(Math.SQRT1_2);
     const { normal, inverse } = normalise(t, x, epsilon);
-    const whole = fold(t, { scale, shift, weight: w1, bias: b1 });
-    const first = t.mul(whole.weight, half);
+    const folded = fold(t, { scale, shift, weight: w1, bias: b1 }, half);
     const second = t.mul(w2, half);
-    const v = t.addBias(t.last(t.matMul(normal, first, false, true)), t.mul(whole.bias, half));
+    const v = t.addBias(t.last(t.matMul(normal, folded.weight, false, true)), folded.bias);
     const open = t.add(t.last(t.plain('Erf', v)), t.number(1));
     if (!learning) {
       const hidden = t.mul(t.last(v), t.last(open));
@@ -27,18 +26,17 @@ export function registerMlp(): void {
     const density = t.plain('Exp', t.last(t.sub(t.number(LOG_SLOPE), t.last(t.plain('Square', v)))));
     const slope = t.add(t.last(open), t.last(t.mul(t.last(v), t.last(density))));
     const y = t.addBias(t.last(t.matMul(hidden, second, false, true)), b2);
-    return [y, normal, inverse, slope, hidden, first, second];
+    return [y, normal, inverse, slope, hidden, folded.weight, second];
   });
   registerTensorflowKernel(MLP_BRANCH_GRADIENT, (inputs, _, t) => {
-    const { dy, scale, shift, w1, b1, normal, inverse, slope, hidden, first, second } = inputs;
+    const { dy, scale, shift, w1, normal, inverse, slope, hidden, first, second } = inputs;
     const half = t.number(Math.SQRT1_2);
     const db2 = t.columnSums(dy);
     const dw2 = t.mul(t.matMul(dy, hidden, true, false), half);
     const dv = t.mul(slope, t.last(t.matMul(dy, second)));
-    const db1 = t.mul(t.columnSums(dv), half);
-    const dFirst = t.mul(t.matMul(dv, normal, true, false), half);
-    const folded = unfold(t, { scale, shift, weight: w1, bias: b1 }, dFirst, db1);
+    const dFirst = t.matMul(dv, normal, true, false);
+    const parts = unfold(t, { scale, shift, weight: w1 }, dFirst, t.columnSums(dv), half);
     const dx = normaliseGradient(t, t.matMul(t.last(dv), first), { normal, inverse });
-    return [dx, folded.dScale, folded.dShift, folded.dWeight, db1, dw2, db2];
+    return [dx, parts.dScale, parts.dShift, parts.dWeight, parts.dBias, dw2, db2];
   });
 }

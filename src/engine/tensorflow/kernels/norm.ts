@@ -35,22 +35,41 @@ export interface NormLinear {
   readonly bias: Value;
 }
 
-/** Weight and bias of the linear layer that does the same to normalised rows. */
-export function fold(scratch: Scratch, { scale, shift, weight, bias }: NormLinear): { weight: Value; bias: Value } {
-  return { weight: scratch.mul(weight, scale), bias: scratch.add(bias, timesVector(scratch, weight, shift)) };
+/**
+ * Weight and bias of the linear layer that does the same to normalised rows.
+ *
+ * @param factor number that the layer's results are multiplied by
+ */
+export function fold(
+  scratch: Scratch,
+  { scale, shift, weight, bias }: NormLinear,
+  factor?: Value,
+): { weight: Value; bias: Value } {
+  const by = (vector: Value) => (factor === undefined ? vector : scratch.mul(vector, factor));
+  const sum = scratch.add(bias, timesVector(scratch, weight, shift));
+  return { weight: scratch.mul(weight, by(scale)), bias: by(sum) };
 }
 
-/** Gradients of what was folded. @param dWeight, dBias those of the folded weight and bias */
+/**
+ * Gradients of what was folded.
+ *
+ * @param dWeight, dBias those of the folded weight and bias
+ * @param factor as it was folded
+ */
 export function unfold(
   scratch: Scratch,
-  { scale, shift, weight }: NormLinear,
+  { scale, shift, weight }: Omit<NormLinear, 'bias'>,
   dWeight: Value,
   dBias: Value,
-): { dScale: Value; dShift: Value; dWeight: Value } {
+  factor?: Value,
+): { dScale: Value; dShift: Value; dWeight: Value; dBias: Value } {
+  const by = (vector: Value) => (factor === undefined ? vector : scratch.mul(vector, factor));
+  const dSum = by(dBias);
   return {
-    dScale: scratch.columnSums(scratch.mul(dWeight, weight)),
-    dShift: vectorTimes(scratch, dBias, weight),
-    dWeight: scratch.add(scratch.mul(dWeight, scale), outer(scratch, dBias, shift)),
+    dScale: by(scratch.columnSums(scratch.last(scratch.mul(dWeight, weight)))),
+    dShift: vectorTimes(scratch, dSum, weight),
+    dWeight: scratch.add(scratch.last(scratch.mul(dWeight, by(scale))), scratch.last(outer(scratch, dSum, shift))),
+    dBias: dSum,
   };
 }
 
