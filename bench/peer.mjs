@@ -3,6 +3,7 @@
 //   npm run bench:peer                              # all configurations, 5 rounds each; python3 must have torch
 //   WAVE_PYTHON=venv/bin/python npm run bench:peer -- --rounds 7 --only finetune:192,eval:192,fit:192
 //   npm run bench:peer -- --engine tensorflow       # another engine of ours; --device: its device
+//   npm run bench:peer -- --device webgpu --steps 1 --warmup 1     # where a step takes long; --warmup: steps not timed
 //   npm run bench:peer -- --peer 'other.py time'    # another PyTorch script that takes the same flags
 import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
@@ -14,14 +15,19 @@ const TINY = { dim: 192, depth: 12, heads: 3, tokens: 197, batch: 16 };
 const MICRO = { dim: 64, depth: 6, heads: 1, tokens: 50, batch: 64 };
 const SMALL = { dim: 384, depth: 12, heads: 6, tokens: 197, batch: 4 };
 const BANK = { template: 64, count: 8 };
+const MICRO_BANK = { template: 16, count: 8 };
 /** `ancestor` concerns our step alone: PyTorch's runs its ancestor in every step. */
 const CONFIGURATIONS = [
   ...[TINY, MICRO, SMALL].map((sizes) => ({ mode: 'finetune', ...sizes })),
   ...[TINY, MICRO, SMALL].map((sizes) => ({ mode: 'eval', ...sizes })),
-  ...[TINY, SMALL].flatMap((sizes) => [
-    { mode: 'fit', ...sizes, ...BANK },
-    { mode: 'distill', ...sizes, ...BANK, ancestor: 'live' },
-    { mode: 'distill', ...sizes, ...BANK, ancestor: 'cached' },
+  ...[
+    { ...TINY, ...BANK },
+    { ...SMALL, ...BANK },
+    { ...MICRO, ...MICRO_BANK },
+  ].flatMap((sizes) => [
+    { mode: 'fit', ...sizes },
+    { mode: 'distill', ...sizes, ancestor: 'live' },
+    { mode: 'distill', ...sizes, ancestor: 'cached' },
   ]),
 ];
 const LEAST_ROUNDS = 5;
@@ -31,6 +37,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: String(LEAST_ROUNDS) },
     steps: { type: 'string', default: '9' },
+    warmup: { type: 'string', default: '2' },
     only: { type: 'string' },
     engine: { type: 'string', default: 'ort' },
     device: { type: 'string', default: 'cpu' },
@@ -56,10 +63,13 @@ if (chosen.length === 0)
 const results = [];
 for (const configuration of chosen) {
   const { ancestor, ...shared } = configuration;
-  const flags = Object.entries({ ...shared, classes: 100, steps: values.steps, threads }).flatMap(([k, v]) => [
-    `--${k}`,
-    `${v}`,
-  ]);
+  const flags = Object.entries({
+    ...shared,
+    classes: 100,
+    steps: values.steps,
+    warmup: values.warmup,
+    threads,
+  }).flatMap(([k, v]) => [`--${k}`, `${v}`]);
   const own = ['--engine', values.engine, '--device', values.device, ...(ancestor ? ['--ancestor', ancestor] : [])];
   const [ours, theirs] = [[], []];
   for (let round = 0; round < rounds; round++) {

@@ -91,7 +91,7 @@ if (built !== undefined) {
   restore();
   fail('node-gyp cannot build the binding', built);
 }
-buildQuiet();
+buildNative();
 const problem = trial();
 if (problem !== undefined) {
   restore();
@@ -207,10 +207,10 @@ function build() {
   return said;
 }
 
-/** What keeps the library's greeting off stderr. Where it cannot be built, the engine greets and works. */
-function buildQuiet() {
-  const source = fileURLToPath(new URL('tensorflow-quiet.c', import.meta.url));
-  const out = ['-o', join(deps, 'quiet.node')];
+/** Keeps the library's greeting off stderr and signals off its threads. Where it cannot be built, the engine works without. */
+function buildNative() {
+  const source = fileURLToPath(new URL('tensorflow-native.c', import.meta.url));
+  const out = ['-o', join(deps, 'wave.node')];
   runs('gcc', ['-shared', '-fPIC', '-O1', `-I${join(nodeFolder, 'include/node')}`, ...out, source]);
 }
 

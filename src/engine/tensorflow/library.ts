@@ -128,7 +128,7 @@ function load(device: DeviceOf<'tensorflow'>, threads: number | undefined): Libr
   const restore = device === 'cpu' ? hideGpus() : () => undefined;
   try {
     restoreUtil();
-    quietly(() => require(PACKAGE));
+    requireShielded();
   } catch (error) {
     const [line] = (error instanceof Error ? error.message : String(error)).split('\n');
     throw new EngineError(`engine tensorflow: ${PACKAGE} cannot be loaded (${line}): see docs/engines.md`, 1, {
@@ -158,22 +158,33 @@ function prepareEnvironment(threads: number | undefined): number {
   return Number(env.TF_NUM_INTRAOP_THREADS);
 }
 
+/** What scripts/tensorflow-native.c gives. */
+interface Native {
+  hush(): void;
+  restore(): void;
+  shield(): void;
+}
+
 /**
- * Keeps what the library writes while it is loaded off standard error. That takes native code, which the setup script
- * builds for the libraries that need it; where it is absent, `action` just runs.
+ * Loads the library with its greeting kept off standard error, and keeps signals off this thread and its threads: oneDNN's
+ * generated code does not stand being interrupted. Both take native code, which the setup script builds; where that is absent, the
+ * library is just loaded.
  */
-function quietly(action: () => void): void {
-  const file = join(dirname(require.resolve(`${PACKAGE}/package.json`)), 'deps', 'quiet.node');
-  if (process.env.TF_CPP_MIN_LOG_LEVEL !== LOG_FATAL || !existsSync(file)) {
-    action();
+function requireShielded(): void {
+  const file = join(dirname(require.resolve(`${PACKAGE}/package.json`)), 'deps', 'wave.node');
+  if (!existsSync(file)) {
+    require(PACKAGE);
     return;
   }
-  const { hush, restore }: { hush: () => void; restore: () => void } = require(file);
-  hush();
+  const { hush, restore, shield }: Native = require(file);
+  // Threads inherit it, so it comes before the library makes its own.
+  shield();
+  const quiet = process.env.TF_CPP_MIN_LOG_LEVEL === LOG_FATAL;
+  if (quiet) hush();
   try {
-    action();
+    require(PACKAGE);
   } finally {
-    restore();
+    if (quiet) restore();
   }
 }
 

@@ -3,11 +3,15 @@
  * That it computes the right thing, the conformance suite tests.
  */
 import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '#wave/engine/create.js';
-import { native } from '#wave/engine/tensorflow/library.js';
+import { native, PACKAGE } from '#wave/engine/tensorflow/library.js';
 import { tf } from '#wave/engine/tf.js';
 import type { Engine } from '#wave/engine/types.js';
 import { initialise } from '#wave/model/initialise.js';
@@ -24,10 +28,14 @@ import { specOf, TINY } from '../../model/support.js';
 import { ADAMW, testEngine } from '../../support/engine.js';
 import { tryTarget } from '../conformance/target.js';
 
+const require = createRequire(import.meta.url);
 const BATCH = 4;
 const SETTINGS = { learningRate: 1e-3, clipNorm: 1 };
 const { present, told } = await tryTarget('tensorflow/cpu');
 if (!present) process.stdout.write(`engine tensorflow: its tests are skipped, tensorflow/cpu is ${told}\n`);
+
+/** Whether the setup script has built its part, which a library that comes with the package lacks. */
+const shielded = present && existsSync(join(dirname(require.resolve(`${PACKAGE}/package.json`)), 'deps', 'wave.node'));
 
 const spec = specOf(TINY);
 const initial = initialise(spec, 0);
@@ -162,6 +170,17 @@ describe.skipIf(!present)('a process that starts engine tensorflow', () => {
     const { said, stderr } = await start(['cpu', '1'], { CUDA_VISIBLE_DEVICES: '5' });
     expect(said).toEqual({ device: 'cpu', threads: 1, loss: 5, visible: '5' });
     expect(stderr).toBe('');
+  });
+
+  it.skipIf(!shielded)('takes signals in threads that do not compute', async () => {
+    const fixture = fileURLToPath(new URL('./fixtures/signals.mjs', import.meta.url));
+    const { stdout } = await promisify(execFile)(process.execPath, [fixture]);
+    const { blocked, heard } = JSON.parse(stdout);
+    for (const name of ['SIGINT', 'SIGTERM', 'SIGCHLD'] as const) {
+      const bit = 1n << BigInt(constants.signals[name] - 1);
+      expect(BigInt(`0x${blocked}`) & bit, name).toBe(bit);
+    }
+    expect(heard).toBe(1);
   });
 
   it("takes the threads of TensorFlow's own variable where none are named", async () => {
