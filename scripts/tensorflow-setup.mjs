@@ -9,6 +9,7 @@
 // lie beside Node). A second run finds the work done; what was there before stays until the new library has computed
 // something. Exit code 3: this machine cannot get what is needed, stderr says why; 1: it was there and did not work.
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   existsSync,
   mkdtempSync,
@@ -20,7 +21,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
+import { homedir } from 'node:os';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
@@ -75,29 +77,41 @@ if (process.platform !== 'linux' || process.arch !== 'x64') {
 }
 const home = packageFolder() ?? installPackage();
 const deps = join(home, 'deps');
+const lib = join(home, 'lib');
 const stamp = join(deps, 'wave-setup.json');
+const nativeSource = fileURLToPath(new URL('tensorflow-native.c', import.meta.url));
+/** What the stamp says of the work that is done. */
+const wanted = {
+  wheel,
+  version: TENSORFLOW_VERSION,
+  native: createHash('sha256').update(readFileSync(nativeSource)).digest('hex'),
+};
 if (isDone()) done('is in place');
 const gyp = nodeGyp();
 const python = findPython();
 for (const tool of ['make', 'g++'])
   if (!runs(tool, ['--version'])) unavailable(`needs ${tool}: install a C++ compiler and make`);
 
+// Of a run that could not end in order.
+for (const name of readdirSync(home)) if (name.startsWith('.setup-')) rmSync(join(home, name), { recursive: true });
 const work = mkdtempSync(join(home, '.setup-'));
-process.on('exit', () => rmSync(work, { recursive: true, force: true }));
-fetchLibrary();
-const restore = replaceDeps();
-const built = build();
-if (built !== undefined) {
+/** Brings back what was there before; set while it is not certain that what takes its place works. */
+let restore = () => {};
+process.on('exit', () => {
   restore();
-  fail('node-gyp cannot build the binding', built);
-}
+  rmSync(work, { recursive: true, force: true });
+});
+// Ctrl-C ends the program that is being waited for, and its failure ends this one in order.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => {});
+fetchLibrary();
+replace();
+const built = build();
+if (built !== undefined) fail('node-gyp cannot build the binding', built);
 buildNative();
 const problem = trial();
-if (problem !== undefined) {
-  restore();
-  fail('the binding was built and does not work', problem);
-}
-writeFileSync(stamp, `${JSON.stringify({ wheel, version: TENSORFLOW_VERSION, node: process.versions.node })}\n`);
+if (problem !== undefined) fail('the binding was built and does not work', problem);
+writeFileSync(stamp, `${JSON.stringify({ ...wanted, node: process.versions.node })}\n`);
+restore = () => {};
 done('is ready');
 
 function options() {
@@ -133,9 +147,12 @@ function installPackage() {
 
 /** Whether an earlier run has put this very library in place, and it computes. */
 function isDone() {
-  if (!existsSync(stamp)) return false;
-  const found = JSON.parse(readFileSync(stamp, 'utf8'));
-  return found.wheel === wheel && found.version === TENSORFLOW_VERSION && trial() === undefined;
+  try {
+    const found = JSON.parse(readFileSync(stamp, 'utf8'));
+    return Object.entries(wanted).every(([key, value]) => found[key] === value) && trial() === undefined;
+  } catch {
+    return false;
+  }
 }
 
 function nodeGyp() {
@@ -177,15 +194,17 @@ function fetchLibrary() {
   symlinkSync('libtensorflow_framework.so.2', join(work, 'deps/lib/libtensorflow_framework.so'));
 }
 
-/** The old library is kept until the new one has proved itself. @returns what brings it back */
-function replaceDeps() {
-  const old = join(work, 'old');
-  if (existsSync(deps)) renameSync(deps, old);
-  renameSync(join(work, 'deps'), deps);
-  return () => {
-    rmSync(deps, { recursive: true });
-    if (existsSync(old)) renameSync(old, deps);
+/** Puts the new library in place; the old one and its binding are kept until the new ones have proved themselves. */
+function replace() {
+  const kept = [deps, lib].map((folder) => ({ folder, old: join(work, `old-${basename(folder)}`) }));
+  restore = () => {
+    for (const { folder, old } of kept) {
+      rmSync(folder, { recursive: true, force: true });
+      if (existsSync(old)) renameSync(old, folder);
+    }
   };
+  for (const { folder, old } of kept) if (existsSync(folder)) renameSync(folder, old);
+  renameSync(join(work, 'deps'), deps);
 }
 
 /** @returns what node-gyp said if it failed */
@@ -209,9 +228,20 @@ function build() {
 
 /** Keeps the library's greeting off stderr and signals off its threads. Where it cannot be built, the engine works without. */
 function buildNative() {
-  const source = fileURLToPath(new URL('tensorflow-native.c', import.meta.url));
-  const out = ['-o', join(deps, 'wave.node')];
-  runs('gcc', ['-shared', '-fPIC', '-O1', `-I${join(nodeFolder, 'include/node')}`, ...out, source]);
+  const folders = [join(nodeFolder, 'include/node'), gypHeaders()].map((folder) => `-I${folder}`);
+  const file = join(deps, 'wave.node');
+  const said =
+    run('gcc', ['-shared', '-fPIC', '-O1', ...folders, '-o', file, nativeSource]) ??
+    run(process.execPath, ['-e', `require(${JSON.stringify(file)})`]);
+  if (said === undefined) return;
+  rmSync(file, { force: true });
+  say(`a signal may crash the engine, and it will greet: what prevents that cannot be built\n${said}`);
+}
+
+/** Where node-gyp puts the headers that it fetches. */
+function gypHeaders() {
+  const cache = process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache');
+  return join(cache, 'node-gyp', process.versions.node, 'include/node');
 }
 
 /** Computes a product in a process of its own. @returns what is wrong, or undefined */

@@ -38,12 +38,35 @@ export function differentiate(
     return outcome.loss;
   };
   const values = trained.map((name) => tensors.get(name) as Tensor);
+  try {
+    return { ...backward(loss, values, trained), outputs };
+  } catch (error) {
+    forgetTape();
+    for (const tensor of outputs.values()) tensor.dispose();
+    throw error;
+  }
+}
+
+function backward(
+  loss: () => Scalar,
+  values: readonly Tensor[],
+  trained: readonly string[],
+): Pick<Differentiated, 'loss' | 'gradients'> {
   // Unlike tf.valueAndGrads this tells which parameter has no gradient.
-  const { value, grads } = tf.engine().gradients(loss, values, undefined, true);
+  const { value, grads } = tf.engine().gradients(loss, [...values], undefined, true);
   if (value.rank !== 0) throw new EngineError(`the loss must be one number, found shape [${value.shape.join(', ')}]`);
   const unused = trained.filter((_, i) => !grads[i]);
   if (unused.length > 0) {
     throw new EngineError(`the loss does not depend on parameter ${unused.join(', ')}: use it or do not train it`);
   }
-  return { loss: value, outputs, gradients: new Map(trained.map((name, i) => [name, grads[i] as Tensor])) };
+  return { loss: value, gradients: new Map(trained.map((name, i) => [name, grads[i] as Tensor])) };
+}
+
+/** Frees what the nodes of a pass that was broken off have saved; tfjs would keep it. */
+function forgetTape(): void {
+  const { state } = tf.engine();
+  for (const { saved } of state.activeTape ?? []) {
+    for (const tensor of saved ?? []) tensor.dispose();
+  }
+  state.activeTape = [];
 }

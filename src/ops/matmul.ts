@@ -1,4 +1,4 @@
-/** Matrix products that the named ops are built of: one fused operator on the trace backend, plain tfjs ops elsewhere. */
+/** Matrix products that the named ops are built of: one operator where the backend has a kernel for it, plain tfjs ops elsewhere. */
 import { BATCHED_MATMUL, GEMM } from '../engine/kernel-names.js';
 import { type Tensor, tf } from '../engine/tf.js';
 import { hasKernel, runKernel } from './kernels.js';

@@ -66,18 +66,18 @@ function kindWeights(
   const templates = tf.reshape(get(TEMPLATES + kind.name), [count, -1]);
   const scalers = get(SCALERS + kind.name);
   const order = arrange(shape, layout.kronecker, arrangement);
-  /** @param together the number of tensors if the result has an axis for them */
-  const build = (columns: Tensor, ...together: number[]): Tensor => {
+  /** @param together the number of tensors, as `[number]`, if the result has an axis for them */
+  const build = (columns: Tensor, together: readonly number[] = []): Tensor => {
     const product = tf.reshape(outerSum(columns, templates), [...together, ...order.from]);
-    const axes = order.permutation.map((axis) => axis + together.length);
-    return tf.reshape(tf.transpose(product, [...together.keys(), ...axes]), [...together, ...full]);
+    const axes = [...together.keys(), ...order.permutation.map((axis) => axis + together.length)];
+    return tf.reshape(tf.transpose(product, axes), [...together, ...full]);
   };
   if (kind.isMatrix) {
     return layerByLayer(scalers, layers).map((own) => build(tf.reshape(own, [count, -1])));
   }
   const entries = scalers.size / (layers * count);
   const stacked = tf.transpose(tf.reshape(scalers, [layers, count, entries]), [1, 0, 2]);
-  const all = build(tf.reshape(stacked, [count, layers * entries]), layers);
+  const all = build(tf.reshape(stacked, [count, layers * entries]), [layers]);
   return layerByLayer(all, layers).map((own) => tf.reshape(own, [...full]));
 }
 

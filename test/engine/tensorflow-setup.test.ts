@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const SCRIPT = fileURLToPath(new URL('../../scripts/tensorflow-setup.mjs', import.meta.url));
+const NATIVE = fileURLToPath(new URL('../../scripts/tensorflow-native.c', import.meta.url));
 const isSupported = process.platform === 'linux' && process.arch === 'x64';
 const isRequired = (process.env.WAVE_REQUIRE_ENGINES ?? '').split(',').includes('tensorflow/cpu');
 
@@ -16,6 +17,7 @@ beforeAll(() => {
   project = realpathSync(mkdtempSync(join(tmpdir(), 'wave-setup-')));
   mkdirSync(join(project, 'scripts'));
   copyFileSync(SCRIPT, join(project, 'scripts/setup.mjs'));
+  copyFileSync(NATIVE, join(project, 'scripts/tensorflow-native.c'));
   writeFileSync(join(project, 'package.json'), '{}');
 });
 afterAll(() => rmSync(project, { recursive: true, force: true }));

@@ -46,6 +46,7 @@ export function adamw(
     // TensorFlow divides by sqrt(second) + epsilon and puts the root of the correction into the rate.
     const shifted = scratch.changing(epsilon * Math.sqrt(1 - beta2 ** step));
     const constants = [scratch.number(beta1), scratch.number(beta2), shifted];
+    const factor = scratch.changing(scale);
     const rates = new Map<number, Value>();
     const values = scratch.tensors(gradients);
     for (const [i, { value, rule, first, second }] of parameters.entries()) {
@@ -53,11 +54,9 @@ export function adamw(
       const rateValue = rates.get(rate) ?? scratch.changing(rate);
       rates.set(rate, rateValue);
       decay(value, 1 - rate * rule.weightDecay);
-      const own = new Scratch();
       const gradient = values[i] as Value;
-      const scaled = scale === 1 ? gradient : own.mul(gradient, scratch.changing(scale));
-      own.applyAdam([value.handle, first.handle, second.handle], [...powers, rateValue, ...constants, scaled]);
-      own.free();
+      const scaled = scale === 1 ? gradient : scratch.last(scratch.mul(gradient, factor));
+      scratch.applyAdam([value.handle, first.handle, second.handle], [...powers, rateValue, ...constants, scaled]);
     }
   } finally {
     scratch.free();
@@ -67,7 +66,10 @@ export function adamw(
 function decay(value: Variable, factor: number): void {
   if (factor === 1) return;
   const scratch = new Scratch();
-  // Freed before the optimiser runs: a variable that something else holds is copied instead of being changed in place.
-  value.assign(scratch, scratch.mul(value.value(scratch), scratch.changing(factor)));
-  scratch.free();
+  try {
+    // Freed before the optimiser runs: a variable that something else holds is copied instead of being changed in place.
+    value.assign(scratch, scratch.mul(value.value(scratch), scratch.changing(factor)));
+  } finally {
+    scratch.free();
+  }
 }

@@ -9,8 +9,12 @@ import { native, type OpAttribute, type Output } from './library.js';
 /** A tensor inside a kernel. */
 export type Value = Pick<Output, 'id' | 'shape'>;
 
-/** Numbers and lists of integers that operators take as tensors, made once in a process. */
+/** Numbers that operators take as tensors, made once in a process. */
 const constants = new Map<string, Value>();
+/** Lists of integers, shapes above all. */
+const lists = new Map<string, Value>();
+/** A program needs a few hundred of them; who uses tfjs beside it may need a new one each time. */
+const MOST_LISTS = 2048;
 /** Attributes, made once in a process. */
 const attributes = new Map<string, readonly OpAttribute[]>();
 
@@ -259,11 +263,24 @@ function columns(): OpAttribute[] {
 }
 
 function integers(values: readonly number[]): Value {
-  return remembered(constants, `list ${values.join()}`, () => {
-    const { binding } = native();
-    const shape = [values.length];
-    return { id: binding.createTensor(shape, binding.TF_INT32, Int32Array.from(values)), shape };
-  });
+  const key = values.join();
+  const list = lists.get(key) ?? newList(values);
+  // The last in the map is the one used last.
+  lists.delete(key);
+  lists.set(key, list);
+  return list;
+}
+
+/** In place of the list that was not used for longest, where there are too many. */
+function newList(values: readonly number[]): Value {
+  const { binding } = native();
+  const [oldest] = lists;
+  if (oldest && lists.size >= MOST_LISTS) {
+    lists.delete(oldest[0]);
+    binding.deleteTensor(oldest[1].id);
+  }
+  const shape = [values.length];
+  return { id: binding.createTensor(shape, binding.TF_INT32, Int32Array.from(values)), shape };
 }
 
 function integer(value: number): Value {

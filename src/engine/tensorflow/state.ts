@@ -138,9 +138,10 @@ export class TensorflowState implements State {
 
   /** One AdamW step. @param scale factor on every gradient (clipping) */
   applyGradients(gradients: ReadonlyMap<string, Tensor>, { learningRate }: StepSettings, scale: number): void {
-    this.#step += 1;
+    const step = this.#step + 1;
     const trained = [...gradients.keys()].map((name) => this.#trained.get(name) as TrainedParameter);
-    adamw(trained, [...gradients.values()], this.#constants, { learningRate, step: this.#step, scale });
+    adamw(trained, [...gradients.values()], this.#constants, { learningRate, step, scale });
+    this.#step = step;
   }
 }
 

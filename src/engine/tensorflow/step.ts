@@ -26,8 +26,9 @@ export function trainingStep(program: TrainingProgram, state: TensorflowState): 
       const tensors = new Map([...owned.tensors(), ...given(inputs, program.inputs)]);
       const result = differentiate(program, tensors, owned.specs, owned.trained());
       try {
-        // What the optimiser changes in place must not be held.
-        for (const tensor of tensors.values()) tensor.dispose();
+        // What the optimiser changes in place must not be held, unless the program gives it back.
+        const given = new Set(result.outputs.values());
+        for (const tensor of tensors.values()) if (!given.has(tensor)) tensor.dispose();
         return use(result, number(result.loss));
       } finally {
         for (const tensor of result.outputs.values()) tensor.dispose();

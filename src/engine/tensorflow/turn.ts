@@ -3,15 +3,20 @@
  * turn: in between, the event loop serves signals, progress and the data loader.
  */
 import { onTensorflow } from './library.js';
+import { readable } from './said.js';
 
-/** Runs `action`, which must be synchronous, on TensorFlow. Actions run in the order in which they were asked for. */
+/**
+ * Runs `action`, which must be synchronous, on TensorFlow. Actions run in the order in which they were asked for.
+ *
+ * @throws EngineError what an operator says when it fails
+ */
 export function turn<T>(action: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
     setImmediate(() => {
       try {
         resolve(onTensorflow(action));
       } catch (error) {
-        reject(error);
+        reject(readable(error));
       }
     });
   });

@@ -26,7 +26,12 @@ export class Variable {
       attribute.shape('shape', shape),
     ];
     this.handle = native().binding.executeOp('VarHandleOp', attributes, [], 1)[0] as Value;
-    this.write(values ?? new Float32Array(elementCount(shape)));
+    try {
+      this.write(values ?? new Float32Array(elementCount(shape)));
+    } catch (error) {
+      this.dispose();
+      throw error;
+    }
   }
 
   /** The values as they are now; a later change of the variable does not reach them, but costs a copy while they live. */
@@ -42,16 +47,21 @@ export class Variable {
 
   read(): Float32Array {
     const scratch = new Scratch();
-    const values = native().binding.tensorDataSync(this.value(scratch).id);
-    scratch.free();
-    return values as Float32Array;
+    try {
+      return native().binding.tensorDataSync(this.value(scratch).id) as Float32Array;
+    } finally {
+      scratch.free();
+    }
   }
 
   write(values: Float32Array): void {
     const scratch = new Scratch();
-    // A tensor of values of JavaScript's may be JavaScript's memory; the product is TensorFlow's own.
-    this.assign(scratch, scratch.mul(scratch.given(this.shape, values), scratch.number(1)));
-    scratch.free();
+    try {
+      // A tensor of values of JavaScript's may be JavaScript's memory; the product is TensorFlow's own.
+      this.assign(scratch, scratch.mul(scratch.given(this.shape, values), scratch.number(1)));
+    } finally {
+      scratch.free();
+    }
   }
 
   /** Takes over a value, which the scratch has to free before the variable can be changed in place. */

@@ -2,19 +2,15 @@
  * What is particular to engine tensorflow: it computes in this process, beside others, and frees by itself what it makes.
  * That it computes the right thing, the conformance suite tests.
  */
-import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { constants } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createEngine } from '#wave/engine/create.js';
-import { native, PACKAGE } from '#wave/engine/tensorflow/library.js';
-import { tf } from '#wave/engine/tf.js';
-import type { Engine } from '#wave/engine/types.js';
+import { native, onTensorflow } from '#wave/engine/tensorflow/library.js';
+import { readable } from '#wave/engine/tensorflow/said.js';
+import { Scratch } from '#wave/engine/tensorflow/scratch.js';
+import { type Scalar, type Tensor, tf } from '#wave/engine/tf.js';
+import type { Engine, TrainingProgram } from '#wave/engine/types.js';
 import { initialise } from '#wave/model/initialise.js';
+import * as ops from '#wave/ops/index.js';
 import {
   inferenceProgram,
   LOGITS,
@@ -28,14 +24,10 @@ import { specOf, TINY } from '../../model/support.js';
 import { ADAMW, testEngine } from '../../support/engine.js';
 import { tryTarget } from '../conformance/target.js';
 
-const require = createRequire(import.meta.url);
 const BATCH = 4;
 const SETTINGS = { learningRate: 1e-3, clipNorm: 1 };
 const { present, told } = await tryTarget('tensorflow/cpu');
 if (!present) process.stdout.write(`engine tensorflow: its tests are skipped, tensorflow/cpu is ${told}\n`);
-
-/** Whether the setup script has built its part, which a library that comes with the package lacks. */
-const shielded = present && existsSync(join(dirname(require.resolve(`${PACKAGE}/package.json`)), 'deps', 'wave.node'));
 
 const spec = specOf(TINY);
 const initial = initialise(spec, 0);
@@ -92,6 +84,106 @@ describe.skipIf(!present)('engine tensorflow', () => {
     const before = counts();
     for (let i = 1; i < 6; i++) await all(i);
     expect(counts()).toEqual(before);
+  });
+
+  describe('a program', () => {
+    const w = { spec: { shape: [2], dtype: 'float32' as const }, values: Float32Array.of(1, 2) };
+    const rule = { trained: true, weightDecay: 0, learningRateScale: 1 };
+    const entries = new Map([
+      ['w', { ...w, rule }],
+      ['unused', { ...w, rule: { ...rule, trained: false } }],
+    ]);
+    const compiled = async (run: TrainingProgram['run'], given = entries) => {
+      const state = await engine.createState(given, ADAMW);
+      return { state, step: await engine.compileTraining({ inputs: new Map(), run }, state) };
+    };
+    const squared: TrainingProgram['run'] = ({ parameters }) => {
+      const y = ops.gelu(tf.square(parameters.get('w') as Tensor));
+      return { loss: tf.sum(tf.square(y)), outputs: new Map([['y', y]]) };
+    };
+    /** Runs a step that has to fail, again and again. */
+    const failing = async (run: TrainingProgram['run'], reason: RegExp, given = entries) => {
+      const { state, step } = await compiled(run, given);
+      const all = async () => expect(step.run(new Map(), SETTINGS)).rejects.toThrow(reason);
+      await all();
+      const before = counts();
+      for (let i = 0; i < 3; i++) await all();
+      expect(counts()).toEqual(before);
+      await state.dispose();
+    };
+
+    it('that throws leaves nothing behind', async () => {
+      await failing((given) => {
+        squared(given);
+        throw new Error('of its own');
+      }, /^of its own$/);
+    });
+
+    it('whose loss has no gradient, or is no number, leaves nothing behind', async () => {
+      const trained = new Map([...entries].map(([name, entry]) => [name, { ...entry, rule }]));
+      await failing(squared, /^the loss does not depend on parameter unused/, trained);
+      await failing(
+        (given) => ({ ...squared(given), loss: given.parameters.get('w') as Scalar }),
+        /^the loss must be one/,
+      );
+    });
+
+    it('that an operator refuses says so in one line', async () => {
+      await failing((given) => {
+        const scratch = new Scratch();
+        try {
+          scratch.add(scratch.given([2], new Float32Array(2)), scratch.given([3], new Float32Array(3)));
+        } finally {
+          scratch.free();
+        }
+        return squared(given);
+      }, /^engine tensorflow: .*Incompatible shapes: \[2\] vs\. \[3\].*$/);
+    });
+
+    it('may give back a parameter', async () => {
+      const { step, state } = await compiled(({ parameters }) => {
+        const parameter = parameters.get('w') as Tensor;
+        return { loss: tf.sum(tf.square(parameter)), outputs: new Map([['w', parameter]]) };
+      });
+      const { outputs } = await step.run(new Map(), SETTINGS);
+      expect([...(outputs.get('w') ?? [])]).toEqual([1, 2]);
+      await state.dispose();
+    });
+  });
+
+  it('keeps a bounded number of shapes for those who use tfjs beside it', () => {
+    onTensorflow(() => {
+      const before = counts().native;
+      for (let i = 1; i < 3000; i++) {
+        tf.tidy(() => {
+          const integers = tf.reshape(tf.ones([i], 'int32'), [1, i]);
+          expect(integers.dtype).toBe('int32');
+          expect(tf.reshape(tf.ones([i]), [1, i]).shape).toEqual([1, i]);
+        });
+      }
+      expect(counts().native - before).toBeLessThan(2100);
+    });
+  });
+
+  it('says what to do where memory is short', () => {
+    const error = readable(new Error('Invalid TF_Status: 8\nMessage: OOM when allocating tensor with shape[9]'));
+    expect((error as Error).message).toBe(
+      'engine tensorflow: OOM when allocating tensor with shape[9]: out of memory, take smaller batches or a smaller model',
+    );
+  });
+
+  it('frees a value at once that is used for the last time', () => {
+    onTensorflow(() => {
+      const scratch = new Scratch();
+      const given = scratch.given([2], Float32Array.of(1, 2));
+      const before = counts().native;
+      const square = scratch.plain('Square', given);
+      const sum = scratch.add(scratch.last(square), given);
+      expect(counts().native).toBe(before + 1);
+      expect(native().binding.tensorDataSync(sum.id)).toEqual(Float32Array.of(2, 6));
+      scratch.free();
+      expect(counts().native).toBe(before - 1);
+    });
   });
 
   it('frees everything when it is disposed of, and says so when it is used again', async () => {
@@ -153,46 +245,5 @@ describe.skipIf(!present)('engine tensorflow', () => {
     await expect(gpu).rejects.toThrow(
       /^engine tensorflow computes on one device for as long as the process lives, and that is cpu: start another process for gpu$/,
     );
-  });
-});
-
-describe.skipIf(!present)('a process that starts engine tensorflow', () => {
-  const start = async (args: string[], env: Record<string, string> = {}) => {
-    const fixture = fileURLToPath(new URL('./fixtures/quiet-step.mjs', import.meta.url));
-    const { TF_CPP_MIN_LOG_LEVEL: _, TF_NUM_INTRAOP_THREADS: __, ...inherited } = process.env;
-    const { stdout, stderr } = await promisify(execFile)(process.execPath, [fixture, ...args], {
-      env: { ...inherited, ...env },
-    });
-    return { said: JSON.parse(stdout), stderr };
-  };
-
-  it('says nothing, and hides GPUs from TensorFlow alone', async () => {
-    const { said, stderr } = await start(['cpu', '1'], { CUDA_VISIBLE_DEVICES: '5' });
-    expect(said).toEqual({ device: 'cpu', threads: 1, loss: 5, visible: '5' });
-    expect(stderr).toBe('');
-  });
-
-  it.skipIf(!shielded)('takes signals in threads that do not compute', async () => {
-    const fixture = fileURLToPath(new URL('./fixtures/signals.mjs', import.meta.url));
-    const { stdout } = await promisify(execFile)(process.execPath, [fixture]);
-    const { blocked, heard } = JSON.parse(stdout);
-    for (const name of ['SIGINT', 'SIGTERM', 'SIGCHLD'] as const) {
-      const bit = 1n << BigInt(constants.signals[name] - 1);
-      expect(BigInt(`0x${blocked}`) & bit, name).toBe(bit);
-    }
-    expect(heard).toBe(1);
-  });
-
-  it("takes the threads of TensorFlow's own variable where none are named", async () => {
-    expect((await start(['cpu'], { TF_NUM_INTRAOP_THREADS: '3' })).said.threads).toBe(3);
-  });
-
-  it('refuses a GPU that is not there in one line', async () => {
-    const { said, stderr } = await start(['gpu'], { CUDA_VISIBLE_DEVICES: '-1' });
-    expect(said.name).toBe('EngineError');
-    expect(said.error).toMatch(
-      /^engine tensorflow has no device gpu here, its library found cpu only: see docs\/engines\.md$/,
-    );
-    expect(stderr).toBe('');
   });
 });

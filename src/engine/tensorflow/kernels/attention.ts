@@ -30,6 +30,7 @@ export function registerAttention(): void {
   registerTensorflowKernel(ATTENTION_BRANCH, (inputs, { epsilon, batch, heads, queries, learning }, t) => {
     const { x, scale, shift, weight, bias, projection, projectionBias } = inputs;
     const factor = t.number(Math.sqrt(heads / (x.shape[1] as number)));
+    const kept = (value: Value) => (learning ? value : t.last(value));
     const { normal, inverse } = normalise(t, x, epsilon);
     const folded = fold(t, { scale, shift, weight, bias });
     const [wholeQuery, wk, wv] = split3(t, folded.weight);
@@ -38,12 +39,12 @@ export function registerAttention(): void {
     const asked = t.firstRows(normal, queries * batch);
     const q = toHeads(t, t.addBias(t.last(t.matMul(asked, wq, false, true)), t.mul(queryBias, factor)), batch, heads);
     const k = toHeads(t, t.matMul(normal, wk, false, true), batch, heads);
-    const v = toHeads(t, t.matMul(normal, wv, false, true), batch, heads);
-    const weights = t.plain('Softmax', t.last(t.batchMatMul(q, k, false, true)));
-    const attended = t.batchMatMul(weights, v);
-    const rows = toRows(t, attended);
+    const v = toHeads(t, t.matMul(kept(normal), wv, false, true), batch, heads);
+    const weights = t.plain('Softmax', t.last(t.batchMatMul(kept(q), kept(k), false, true)));
+    const attended = t.batchMatMul(kept(weights), kept(v));
+    const rows = toRows(t, kept(attended));
     const passed = t.add(projectionBias, timesVector(t, projection, valueBias));
-    const y = t.addBias(t.last(t.matMul(rows, projection, false, true)), passed);
+    const y = t.addBias(t.last(t.matMul(kept(rows), projection, false, true)), passed);
     if (!learning) return [y];
     return [y, normal, inverse, wq, wk, wv, valueBias, q, k, v, weights, attended, rows];
   });

@@ -6,7 +6,7 @@ import { MLP_BRANCH, MLP_BRANCH_GRADIENT } from '../../kernel-names.js';
 import { fold, normalise, normaliseGradient, unfold } from './norm.js';
 import { registerTensorflowKernel } from './register.js';
 
-/** log(2 / sqrt(pi)): the derivative of erf at 0. */
+/** Logarithm of erf's derivative at 0, 2 / sqrt(pi). */
 const LOG_SLOPE = Math.log(2 / Math.sqrt(Math.PI));
 
 export function registerMlp(): void {
@@ -15,7 +15,8 @@ export function registerMlp(): void {
     const { normal, inverse } = normalise(t, x, epsilon);
     const folded = fold(t, { scale, shift, weight: w1, bias: b1 }, half);
     const second = t.mul(w2, half);
-    const v = t.addBias(t.last(t.matMul(normal, folded.weight, false, true)), folded.bias);
+    const rows = learning ? normal : t.last(normal);
+    const v = t.addBias(t.last(t.matMul(rows, folded.weight, false, true)), folded.bias);
     const open = t.add(t.last(t.plain('Erf', v)), t.number(1));
     if (!learning) {
       const hidden = t.mul(t.last(v), t.last(open));
