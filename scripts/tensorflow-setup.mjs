@@ -110,7 +110,8 @@ if (built !== undefined) fail('node-gyp cannot build the binding', built);
 buildNative();
 const problem = trial();
 if (problem !== undefined) fail('the binding was built and does not work', problem);
-writeFileSync(stamp, `${JSON.stringify({ ...wanted, node: process.versions.node })}\n`);
+const shielded = existsSync(join(deps, 'wave.node'));
+writeFileSync(stamp, `${JSON.stringify({ ...wanted, shielded, node: process.versions.node })}\n`);
 restore = () => {};
 done('is ready');
 
@@ -149,7 +150,8 @@ function installPackage() {
 function isDone() {
   try {
     const found = JSON.parse(readFileSync(stamp, 'utf8'));
-    return Object.entries(wanted).every(([key, value]) => found[key] === value) && trial() === undefined;
+    const isWanted = Object.entries(wanted).every(([key, value]) => found[key] === value);
+    return isWanted && existsSync(join(deps, 'wave.node')) === found.shielded && trial() === undefined;
   } catch {
     return false;
   }

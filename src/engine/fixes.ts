@@ -8,15 +8,18 @@ interface Fix {
   readonly fix: string;
 }
 
-const TFJS_NODE =
-  'npm run tensorflow:setup (Linux on x64), or npm install @tensorflow/tfjs-node-gpu@4.22.0: see docs/engines.md#tensorflow';
+const TENSORFLOW = 'npm run tensorflow:setup (Linux on x64; elsewhere see docs/engines.md#tensorflow)';
+const TENSORFLOW_GPU = 'npm run tensorflow:setup -- --cuda, CUDA 12 and cuDNN 9; nvidia-smi must list the GPU';
 const CUDA_FOR_ORT = 'install CUDA 12 and cuDNN 9, and name their folders in LD_LIBRARY_PATH';
 
 /** By target, the first that fits. */
 const FIXES: Readonly<Record<string, readonly Fix[]>> = {
   'ort/cpu': [{ fix: 'npm install --force onnxruntime-node (64-bit Linux, macOS or Windows)' }],
   'ort/webgpu': [
-    { when: /libvulkan/, fix: "apt-get install libvulkan1 and the GPU's driver (Debian, Ubuntu)" },
+    {
+      when: /libvulkan/,
+      fix: "apt-get install libvulkan1 and the GPU's driver (Debian, Ubuntu); without a GPU, only to try: see docs/engines.md#webgpu",
+    },
     {
       when: /No supported adapters|adapter/,
       fix: 'install the GPU driver with Vulkan (Linux), Metal (macOS) or Direct3D 12 (Windows)',
@@ -36,15 +39,8 @@ const FIXES: Readonly<Record<string, readonly Fix[]>> = {
     },
     { fix: `${CUDA_FOR_ORT}: see docs/engines.md#cuda` },
   ],
-  'tensorflow/cpu': [
-    { when: /not installed/, fix: TFJS_NODE },
-    { fix: 'npm run tensorflow:setup (Linux on x64): see docs/engines.md#tensorflow' },
-  ],
-  'tensorflow/gpu': [
-    { when: /not installed/, fix: TFJS_NODE },
-    { when: /cannot be loaded/, fix: 'npm run tensorflow:setup (Linux on x64): see docs/engines.md#tensorflow' },
-    { fix: 'npm run tensorflow:setup -- --cuda, CUDA 12 and cuDNN 9; nvidia-smi must list the GPU' },
-  ],
+  'tensorflow/cpu': [{ fix: TENSORFLOW }],
+  'tensorflow/gpu': [{ fix: TENSORFLOW_GPU }],
 };
 
 /**

@@ -51,8 +51,9 @@ describe('fixFor', () => {
     ['ort/cuda', 'libonnxruntime_providers_shared.so: cannot open', '--onnxruntime-node-install=cuda12'],
     ['ort/cuda', 'libonnxruntime_providers_cuda.so: libcublasLt.so.12: cannot open', 'install CUDA 12'],
     ['ort/cuda', 'CUDA failure 100: no CUDA-capable device is detected', 'nvidia-smi'],
-    ['tensorflow/cpu', 'needs the package, which is not installed', 'npm install @tensorflow/tfjs-node-gpu'],
-    ['tensorflow/cpu', 'cannot be loaded (no such file)', 'npm run tensorflow:setup (Linux on x64)'],
+    ['tensorflow/cpu', 'needs the package, which is not installed', 'npm run tensorflow:setup (Linux on x64; '],
+    ['tensorflow/cpu', 'cannot be loaded (no such file)', 'npm run tensorflow:setup (Linux on x64; '],
+    ['tensorflow/gpu', 'needs the package, which is not installed', 'tensorflow:setup -- --cuda'],
     ['tensorflow/gpu', 'its library found cpu only', 'tensorflow:setup -- --cuda'],
     ['ort/cpu', 'crashed with SIGILL', 'npm install --force onnxruntime-node'],
   ])('says what helps %s after: %s', (name, said, fix) => {
