@@ -13,7 +13,7 @@ const KINDS: readonly Kind[] = [
   {
     name: 'GIF',
     begins: (bytes) => has(bytes, 0, [0x47, 0x49, 0x46, 0x38]),
-    isWhole: (bytes) => bytes.lastIndexOf(0x3b) > 0,
+    isWhole: isWholeGif,
   },
   {
     name: 'WebP',
@@ -57,6 +57,13 @@ function isWholePng(bytes: Uint8Array): boolean {
     if (has(bytes, at, end)) return true;
   }
   return false;
+}
+
+/** The mark of the end is somewhere behind the header and the palette, whose colours may hold the same number. */
+function isWholeGif(bytes: Uint8Array): boolean {
+  const flags = bytes[10] ?? 0;
+  const palette = flags & 0x80 ? 3 * 2 ** ((flags & 7) + 1) : 0;
+  return bytes.lastIndexOf(0x3b) >= 13 + palette;
 }
 
 function has(bytes: Uint8Array, at: number, expected: readonly number[]): boolean {
