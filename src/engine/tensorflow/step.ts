@@ -27,8 +27,8 @@ export function trainingStep(program: TrainingProgram, state: TensorflowState): 
       const result = differentiate(program, tensors, owned.specs, owned.trained());
       try {
         // What the optimiser changes in place must not be held, unless the program gives it back.
-        const given = new Set(result.outputs.values());
-        for (const tensor of tensors.values()) if (!given.has(tensor)) tensor.dispose();
+        const returned = new Set(result.outputs.values());
+        for (const tensor of tensors.values()) if (!returned.has(tensor)) tensor.dispose();
         return use(result, number(result.loss));
       } finally {
         for (const tensor of result.outputs.values()) tensor.dispose();

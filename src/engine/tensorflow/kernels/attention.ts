@@ -30,6 +30,7 @@ export function registerAttention(): void {
   registerTensorflowKernel(ATTENTION_BRANCH, (inputs, { epsilon, batch, heads, queries, learning }, t) => {
     const { x, scale, shift, weight, bias, projection, projectionBias } = inputs;
     const factor = t.number(Math.sqrt(heads / (x.shape[1] as number)));
+    // For the gradient; an evaluation frees it at its last use.
     const kept = (value: Value) => (learning ? value : t.last(value));
     const { normal, inverse } = normalise(t, x, epsilon);
     const folded = fold(t, { scale, shift, weight, bias });

@@ -1,4 +1,4 @@
-/** Products of matrices. tfjs's own take the detour over a batch of one, with a reshape for each operand and the result. */
+/** Products of matrices, by TensorFlow's operator for them: tfjs takes the one for batches, which is slower for small ones. */
 import { GEMM } from '../../kernel-names.js';
 import { registerTensorflowKernel } from './register.js';
 
